@@ -1,0 +1,23 @@
+# The commands of the README. Everything they build is under target/; `make run` keeps its data under data/.
+.PHONY: run test conformance lint clean
+
+# Builds, starts all three services on SQLite with the demo world, and prints what to try.
+run:
+	cargo build --bin tenantry
+	target/debug/tenantry serve all --data-dir data --demo
+
+# Every test, on SQLite and on a throw-away PostgreSQL that it starts (or the one that TENANTRY_TEST_POSTGRES_URL names).
+test:
+	tests/with-postgres tests/with-grpcurl cargo test --workspace
+
+# The five systems, requirement by requirement, against running services.
+conformance:
+	tests/with-postgres cargo test --quiet --package tests --test conformance
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+clean:
+	cargo clean
+	rm -rf data

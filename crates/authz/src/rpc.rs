@@ -1,0 +1,4 @@
+//! The handlers.
+
+mod check;
+mod permit;

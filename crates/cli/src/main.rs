@@ -1,0 +1,96 @@
+//! The one binary: runs the services, and asks them from a terminal. Knows their addresses and their configuration; no rule.
+
+mod address;
+mod ask;
+mod config;
+mod demo;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Organizations, roles, and who may do what: Tenantry's services and their command line.
+#[derive(Parser)]
+#[command(version, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run services: all three at one address, or some.
+    Serve(serve::Serve),
+    /// Ask whether a user may do something; exits with 0 for yes, 1 for no, 2 for conditional.
+    Check(ask::Check),
+    /// Ask why a user may or may not do something; exits as `check` does.
+    Explain(ask::Explain),
+    /// Load the demo world: for each of the five role models an organization or agency with users for every role.
+    Demo(demo::Demo),
+}
+
+/// Exit codes beside those of `check`, after sysexits.h.
+mod exit {
+    /// The command line or the configuration is wrong; nothing was started.
+    pub(crate) const USAGE: u8 = 64;
+    /// A service could not be reached, or refused the call.
+    pub(crate) const UNAVAILABLE: u8 = 69;
+    /// Something that should not happen.
+    pub(crate) const SOFTWARE: u8 = 70;
+}
+
+/// Why a command failed: what to print, and the exit code.
+#[derive(Debug)]
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn usage(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: exit::USAGE }
+    }
+
+    fn unavailable(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: exit::UNAVAILABLE }
+    }
+
+    fn software(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: exit::SOFTWARE }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are asked for; anything else is a mistake.
+            let code = if error.use_stderr() { exit::USAGE } else { 0 };
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tenantry: cannot start: {error}");
+            return exit::SOFTWARE.into();
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Check(check) => check.run().await,
+            Command::Explain(explain) => explain.run().await,
+            Command::Demo(demo) => demo.run().await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("tenantry: {}", failure.message);
+            failure.code.into()
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Permits: the verdict of authz that an actor may do something to Tenantry itself, and what that verdict rests on.
+
+use std::time::Duration;
+
+use api::{
+    authz::v1::{
+        self as wire, AnyOf, Assign, Change, FilterPermittedRequest, GetPermitRequest, Known, PermissionOn, Platform, Requirement, Terms,
+        permit_service_client::PermitServiceClient, requirement::Kind,
+    },
+    feed::v1::{GroupEdgeState, Record, RoleBindingState},
+};
+use tokio::time::Instant;
+use tonic::{Request, Status, transport::Channel};
+
+use crate::token::Token;
+
+/// The name of the metadata entry by which Tenantry's services say who they are to each other.
+pub const CALLER: &str = "tenantry-caller";
+
+/// Asks authz for permits on behalf of one of Tenantry's services. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    permits: PermitServiceClient<Channel>,
+    caller: &'static str,
+}
+
+/// What an actor wants to do: all of `requirements`.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// Names in the trees that are to be written, or of what is in no tree: `users/ann`, `roleModels/m`.
+    pub trees: Vec<String>,
+    /// What the actor wants.
+    pub requirements: Vec<Requirement>,
+    /// What is about to be created in the same commit, as if it were there.
+    pub hypothetical: Vec<Record>,
+}
+
+impl Ask {
+    /// Something to be done in the tree of `node`, or to what is in no tree.
+    pub fn writing(node: impl Into<String>) -> Self {
+        Self { trees: vec![node.into()], ..Self::default() }
+    }
+
+    /// Also writes in this tree.
+    #[must_use]
+    pub fn also_writing(mut self, node: impl Into<String>) -> Self {
+        self.trees.push(node.into());
+        self
+    }
+
+    /// Also wants this.
+    #[must_use]
+    pub fn to(mut self, requirement: Requirement) -> Self {
+        self.requirements.push(requirement);
+        self
+    }
+
+    /// As if this were there.
+    #[must_use]
+    pub fn given(mut self, record: Record) -> Self {
+        self.hypothetical.push(record);
+        self
+    }
+}
+
+fn requirement(kind: Kind) -> Requirement {
+    Requirement { kind: Some(kind) }
+}
+
+/// A permission on a node.
+pub fn permission(permission: impl Into<String>, node: impl Into<String>) -> Requirement {
+    requirement(Kind::Permission(PermissionOn { permission: permission.into(), node: node.into() }))
+}
+
+/// To assign a role binding.
+pub fn assign(binding: RoleBindingState) -> Requirement {
+    requirement(Kind::Assign(Assign { binding: Some(binding), invite: false }))
+}
+
+/// To invite to a role binding.
+pub fn invite(binding: RoleBindingState) -> Requirement {
+    requirement(Kind::Assign(Assign { binding: Some(binding), invite: true }))
+}
+
+/// To revoke a role binding.
+pub fn revoke(binding: impl Into<String>) -> Requirement {
+    requirement(Kind::Revoke(binding.into()))
+}
+
+/// To change a role binding.
+pub fn change(binding: impl Into<String>, to: RoleBindingState) -> Requirement {
+    requirement(Kind::Change(Change { name: binding.into(), to: Some(to) }))
+}
+
+/// To put a principal into a group.
+pub fn join_group(group: impl Into<String>, member: impl Into<String>) -> Requirement {
+    requirement(Kind::JoinGroup(GroupEdgeState { group: group.into(), member: member.into() }))
+}
+
+/// To take a principal out of a group.
+pub fn leave_group(group: impl Into<String>, member: impl Into<String>) -> Requirement {
+    requirement(Kind::LeaveGroup(GroupEdgeState { group: group.into(), member: member.into() }))
+}
+
+/// To create or replace a custom role.
+pub fn define_role(role: Record) -> Requirement {
+    requirement(Kind::DefineRole(role))
+}
+
+/// To delete a custom role.
+pub fn delete_role(role: impl Into<String>) -> Requirement {
+    requirement(Kind::DeleteRole(role.into()))
+}
+
+/// To be the platform.
+pub fn platform() -> Requirement {
+    requirement(Kind::Platform(Platform {}))
+}
+
+/// To be this user, or the platform.
+pub fn myself(user: impl Into<String>) -> Requirement {
+    requirement(Kind::Myself(user.into()))
+}
+
+/// To be an active user, or the platform.
+pub fn known() -> Requirement {
+    requirement(Kind::Known(Known {}))
+}
+
+/// At least one of these.
+pub fn any_of(requirements: impl IntoIterator<Item = Requirement>) -> Requirement {
+    requirement(Kind::AnyOf(AnyOf { requirements: requirements.into_iter().collect() }))
+}
+
+/// That an actor may do what it asked, as of the stamps. A write spends it under locks on their trees; see `ledger`.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    guard: Guard,
+    actor: String,
+    ask: Ask,
+    granted: wire::Permit,
+}
+
+impl Guard {
+    /// Asks over `authz` in the name of one of Tenantry's services: `services/directory`.
+    pub fn new(authz: Channel, caller: &'static str) -> Self {
+        Self { permits: PermitServiceClient::new(authz), caller }
+    }
+
+    /// Gets a permit decided on a view at least as fresh as `at_least` (none: whatever the replica has), or authz's refusal as it came.
+    pub async fn require(&self, actor: &str, ask: Ask, at_least: Option<Token>, deadline: Instant) -> Result<Permit, Status> {
+        let granted = self.ask(actor, &ask, at_least, deadline).await?;
+        Ok(Permit { guard: self.clone(), actor: actor.to_owned(), ask, granted })
+    }
+
+    /// Those of some nodes on which the actor has a permission, on a view at least as fresh as `at_least`, in the order given. At most 1,000.
+    pub async fn filter(
+        &self,
+        actor: &str,
+        permission: &str,
+        nodes: Vec<String>,
+        at_least: Token,
+        deadline: Instant,
+    ) -> Result<Vec<String>, Status> {
+        if nodes.is_empty() {
+            return Ok(nodes);
+        }
+        let request = FilterPermittedRequest {
+            actor: actor.to_owned(),
+            permission: permission.to_owned(),
+            nodes,
+            at_least_as_fresh: at_least.to_string(),
+        };
+        let request = self.request(request, deadline);
+        Ok(self.permits.clone().filter_permitted(request).await?.into_inner().nodes)
+    }
+
+    async fn ask(&self, actor: &str, ask: &Ask, at_least: Option<Token>, deadline: Instant) -> Result<wire::Permit, Status> {
+        let request = GetPermitRequest {
+            actor: actor.to_owned(),
+            requirements: ask.requirements.clone(),
+            hypothetical: ask.hypothetical.clone(),
+            at_least_as_fresh: at_least.map(|token| token.to_string()).unwrap_or_default(),
+            trees: ask.trees.clone(),
+        };
+        Ok(self.permits.clone().get_permit(self.request(request, deadline)).await?.into_inner())
+    }
+
+    fn request<T>(&self, message: T, deadline: Instant) -> Request<T> {
+        let mut request = Request::new(message);
+        // At least a millisecond: a timeout of zero would not be sent, and the call would wait for ever.
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        request.metadata_mut().insert(CALLER, tonic::metadata::MetadataValue::from_static(self.caller));
+        request
+    }
+}
+
+impl Permit {
+    /// Who may.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// What authz said.
+    pub fn granted(&self) -> &wire::Permit {
+        &self.granted
+    }
+
+    /// What the writer must keep to for the requirement at this index.
+    pub fn terms(&self, index: usize) -> Option<&Terms> {
+        self.granted.terms.get(index)
+    }
+
+    /// Asks again on a view at least as fresh as `at_least`; the answer replaces the one before.
+    pub async fn renew(&mut self, at_least: Token, deadline: Instant) -> Result<(), Status> {
+        self.granted = self.guard.ask(&self.actor, &self.ask, Some(at_least), deadline).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,261 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    document::{ConditionUse, Grant},
+    sample::{NOW, node, user, view},
+};
+
+const WORLD: &str = "
+users: [olga, adam, wendy, mark, tim, sam, stranger, pia]
+organizations:
+  - id: acme
+    model: sample
+    workspaces: [{ id: w }]
+    accounts: [{ id: a, workspace: w }, { id: b }]
+    members: [olga, adam, wendy, mark, tim, sam]
+    groups: [{ id: buyers, members: [sam] }]
+    roles: [{ id: assigner, held_at: account, grants: [{ permissions: [people.assign, campaigns.view] }] }]
+    partnerships: [{ id: p1, partner: partner, roles: [manager], accepted: true, expires_in_seconds: 100 }]
+    bindings:
+      - { principal: olga, role: owner }
+      - { principal: adam, role: admin }
+      - { principal: wendy, role: workspace-admin, node: workspaces/w }
+      - { principal: mark, role: manager, node: accounts/a, components: { campaigns: edit, people: edit } }
+      - { principal: tim, role: roles/assigner, node: accounts/a, expires_in_seconds: 60 }
+      - { principal: sam, role: standard }
+      - { principal: groups/buyers, role: manager, node: accounts/a, components: { campaigns: view } }
+      - { principal: pia, role: manager, node: accounts/b, sponsor: partnerships/p1 }
+  - id: partner
+    model: sample
+    members: [pia, olga]
+    bindings: [{ principal: pia, role: owner }]
+";
+
+fn role(id: &str) -> RoleName {
+    RoleName::parse(id).or_else(|_| RoleName::parse(&format!("roleModels/sample/roles/{id}"))).unwrap()
+}
+
+fn proposal(to: &str, what: &str, at: &str) -> Binding {
+    Binding {
+        name: BindingName::parse("organizations/acme/roleBindings/new").unwrap(),
+        principal: Principal::User(user(to)),
+        role: role(what),
+        node: node(at),
+        components: None,
+        condition: None,
+        expires: None,
+        sponsor: None,
+    }
+}
+
+fn map(entries: &[(&str, Level)]) -> Option<BTreeMap<String, Level>> {
+    Some(entries.iter().map(|(id, level)| ((*id).to_owned(), *level)).collect())
+}
+
+fn by(who: &str, requirement: &Requirement) -> Result<Grounds, Refusal> {
+    permit(&view(WORLD), &Actor::User(user(who)), requirement, NOW)
+}
+
+fn assign(who: &str, binding: Binding) -> Result<Grounds, Refusal> {
+    by(who, &Requirement::Assign { binding, path: AssignPath::Assign })
+}
+
+fn binding(id: &str) -> BindingName {
+    BindingName::parse(&format!("organizations/acme/roleBindings/{id}")).unwrap()
+}
+
+fn custom(id: &str, held_at: &str, grant: Grant) -> Requirement {
+    Requirement::DefineRole {
+        role: CustomRole { name: role(&format!("organizations/acme/roles/{id}")), held_at: held_at.to_owned(), grants: vec![grant] },
+    }
+}
+
+fn permissions(ids: &[&str]) -> Grant {
+    Grant { permissions: ids.iter().map(|id| (*id).to_owned()).collect(), ..Default::default() }
+}
+
+#[test]
+fn a_stranger_is_not_allowed_whatever_exists() {
+    for at in ["acme", "acme/workspaces/none", "nowhere", "acme/unknowns/1"] {
+        let asked = Requirement::Permission { permission: "no.such".to_owned(), node: node(at) };
+        assert_eq!(by("stranger", &asked), Err(Refusal::NotAllowed { permission: "no.such".to_owned(), node: node(at) }));
+    }
+    assert!(matches!(assign("stranger", proposal("sam", "no-such", "acme")), Err(Refusal::NotAllowed { .. })));
+    assert!(matches!(by("stranger", &Requirement::Revoke { binding: binding("none") }), Err(Refusal::NotAllowed { .. })));
+}
+
+#[test]
+fn a_role_is_given_only_with_its_assigning_permission() {
+    assert!(assign("olga", proposal("sam", "admin", "acme")).is_ok());
+    let refused = assign("adam", proposal("sam", "owner", "acme"));
+    assert_eq!(refused, Err(Refusal::NotAllowed { permission: "people.admins".to_owned(), node: node("acme") }));
+    assert!(matches!(assign("wendy", proposal("sam", "standard", "acme")), Err(Refusal::NotAllowed { .. })));
+}
+
+#[test]
+fn what_is_given_must_be_within_what_the_giver_has() {
+    let mut wide = proposal("sam", "manager", "acme/accounts/a");
+    assert_eq!(assign("mark", wide.clone()), Err(Refusal::NotContained { what: vec!["billing.pay".to_owned()] }));
+    wide.components = map(&[("campaigns", Level::View)]);
+    assert!(assign("mark", wide.clone()).is_ok());
+    wide.node = node("acme/accounts/b");
+    assert!(matches!(assign("mark", wide), Err(Refusal::NotAllowed { .. })));
+}
+
+#[test]
+fn what_is_given_ends_no_later_than_what_the_giver_has() {
+    let mut proposed = proposal("sam", "manager", "acme/accounts/a");
+    proposed.components = map(&[("campaigns", Level::View)]);
+    assert!(matches!(assign("tim", proposed.clone()), Err(Refusal::NotContained { .. })));
+    proposed.expires = Some(Timestamp(NOW.0 + 60_000_000));
+    let grounds = assign("tim", proposed.clone()).unwrap();
+    assert_eq!(grounds.expires, proposed.expires);
+    proposed.expires = Some(Timestamp(NOW.0 + 60_000_001));
+    assert!(matches!(assign("tim", proposed), Err(Refusal::NotContained { .. })));
+}
+
+#[test]
+fn an_implied_role_covers_itself_and_an_unconditional_grant_covers_a_conditional_one() {
+    assert!(assign("adam", proposal("sam", "workspace-admin", "acme/workspaces/w")).is_ok());
+    assert!(assign("wendy", proposal("sam", "workspace-admin", "acme/workspaces/w")).is_ok());
+    assert!(assign("wendy", proposal("sam", "designer", "acme/workspaces/w")).is_ok());
+}
+
+#[test]
+fn a_conditional_grant_covers_only_the_same_condition() {
+    let mut view = view(WORLD);
+    let held = ConditionUse { id: "budget-below".to_owned(), params: BTreeMap::from([("most".to_owned(), 10.into())]) };
+    let mut own = view.binding(&binding("mark-manager-a")).unwrap();
+    own.name = binding("mark-conditional");
+    own.components = map(&[("billing", Level::Edit)]);
+    own.condition = Some(held.clone());
+    view.apply("", Some(crate::record::Record::Binding(own)));
+    let mut proposed = proposal("sam", "manager", "acme/accounts/a");
+    proposed.components = map(&[("billing", Level::Edit)]);
+    let mut attempt = |condition: Option<ConditionUse>| {
+        proposed.condition = condition;
+        permit(&view, &Actor::User(user("mark")), &Requirement::Assign { binding: proposed.clone(), path: AssignPath::Assign }, NOW)
+    };
+    assert!(matches!(attempt(None), Err(Refusal::NotContained { .. })));
+    assert!(attempt(Some(held.clone())).is_ok());
+    let wider = ConditionUse { params: BTreeMap::from([("most".to_owned(), 11.into())]), ..held };
+    assert!(matches!(attempt(Some(wider)), Err(Refusal::NotContained { .. })));
+}
+
+#[test]
+fn a_binding_that_makes_no_sense_is_refused_with_its_field() {
+    let field = |binding| match assign("olga", binding) {
+        Err(Refusal::InvalidBinding(fault)) => fault.field(),
+        _ => "",
+    };
+    assert_eq!(field(proposal("sam", "no-such", "acme")), "role");
+    assert_eq!(field(proposal("sam", "manager", "acme")), "node");
+    assert_eq!(field(Binding { components: map(&[("billing", Level::Edit)]), ..proposal("sam", "admin", "acme") }), "components");
+    assert_eq!(
+        field(Binding { components: map(&[("roles", Level::Edit)]), ..proposal("sam", "manager", "acme/accounts/a") }),
+        "components"
+    );
+    let group = Principal::Group(GroupName::parse("organizations/acme/groups/buyers").unwrap());
+    assert_eq!(field(Binding { principal: group, ..proposal("sam", "owner", "acme") }), "principal");
+    let condition = Some(ConditionUse { id: "budget-below".to_owned(), params: BTreeMap::new() });
+    assert_eq!(field(Binding { condition, ..proposal("sam", "admin", "acme") }), "condition.params");
+    let sponsor = Some(Sponsor::parse("organizations/acme/partnerships/p1").unwrap());
+    assert_eq!(field(Binding { sponsor: sponsor.clone(), ..proposal("sam", "manager", "acme/accounts/a") }), "sponsor");
+    assert_eq!(field(Binding { sponsor, ..proposal("pia", "manager", "acme/accounts/a") }), "");
+}
+
+#[test]
+fn taking_a_role_away_needs_authority_over_it() {
+    let revoke = |who, id| by(who, &Requirement::Revoke { binding: binding(id) });
+    assert!(matches!(revoke("adam", "olga-owner"), Err(Refusal::NotAllowed { .. })));
+    assert!(revoke("olga", "adam-admin").is_ok());
+    assert!(revoke("adam", "mark-manager-a").is_ok());
+    assert!(matches!(revoke("olga", "none"), Err(Refusal::NotFound { .. })));
+    let change = |who, id, to| by(who, &Requirement::Change { binding: binding(id), to });
+    assert!(matches!(change("adam", "olga-owner", proposal("olga", "standard", "acme")), Err(Refusal::NotAllowed { .. })));
+    let grounds = change("olga", "adam-admin", proposal("adam", "standard", "acme")).unwrap();
+    assert_eq!(grounds.terms.present_role.unwrap().name, role("admin"));
+}
+
+#[test]
+fn one_may_leave_by_oneself_where_the_model_lets() {
+    assert!(by("sam", &Requirement::Revoke { binding: binding("sam-standard") }).is_ok());
+    assert!(by("sam", &Requirement::Revoke { binding: binding("buyers-manager-a") }).is_err());
+}
+
+#[test]
+fn joining_a_group_is_being_given_its_roles() {
+    let join = |who| {
+        let group = GroupName::parse("organizations/acme/groups/buyers").unwrap();
+        by(who, &Requirement::JoinGroup { group, member: GroupMember::User(user("sam")) })
+    };
+    assert!(join("olga").is_ok());
+    assert!(matches!(join("mark"), Err(Refusal::NotAllowed { .. })));
+    assert!(join("adam").is_ok());
+}
+
+#[test]
+fn a_custom_role_is_within_its_author_and_never_the_authors_own() {
+    assert!(by("olga", &custom("new", "account", permissions(&["campaigns.update", "billing.pay"]))).is_ok());
+    assert!(by("adam", &custom("new", "account", permissions(&["campaigns.update", "people.assign"]))).is_ok());
+    let fault = |who, requirement| match by(who, &requirement) {
+        Err(Refusal::InvalidRole(fault)) => Some(fault),
+        _ => None,
+    };
+    assert_eq!(fault("olga", custom("new", "campaign", permissions(&[]))), Some(RoleFault::HeldAt("campaign".to_owned())));
+    assert_eq!(
+        fault("olga", custom("new", "account", permissions(&["people.admins"]))),
+        Some(RoleFault::NotOffered("people.admins".to_owned()))
+    );
+    assert_eq!(
+        fault("olga", custom("new", "account", permissions(&["campaigns.fly"]))),
+        Some(RoleFault::NotOffered("campaigns.fly".to_owned()))
+    );
+    let more = custom("new", "account", permissions(&["resources.update"]));
+    assert_eq!(by("adam", &more), Err(Refusal::NotContained { what: vec!["resources.update".to_owned()] }));
+    assert!(matches!(by("tim", &custom("assigner", "account", permissions(&["campaigns.view"]))), Err(Refusal::NotAllowed { .. })));
+    let mut view = view(WORLD);
+    let mut own = view.binding(&binding("tim-assigner-a")).unwrap();
+    own.name = binding("own");
+    own.principal = Principal::User(user("adam"));
+    view.apply("", Some(crate::record::Record::Binding(own)));
+    let edit = custom("assigner", "account", permissions(&["campaigns.view"]));
+    assert_eq!(permit(&view, &Actor::User(user("adam")), &edit, NOW), Err(Refusal::OwnRole));
+    assert!(permit(&view, &Actor::Platform, &edit, NOW).is_ok());
+}
+
+#[test]
+fn a_custom_role_in_use_is_not_deleted() {
+    let delete = Requirement::DeleteRole { role: role("organizations/acme/roles/assigner") };
+    assert_eq!(by("olga", &delete), Err(Refusal::RoleInUse { count: 1 }));
+    let missing = Requirement::DeleteRole { role: role("organizations/acme/roles/none") };
+    assert!(matches!(by("olga", &missing), Err(Refusal::NotFound { .. })));
+}
+
+#[test]
+fn a_permit_names_every_tree_that_it_rests_on_and_lapses_with_what_ends_first() {
+    let asked = Requirement::Permission { permission: "people.assign".to_owned(), node: node("acme/accounts/b") };
+    let grounds = by("pia", &asked).unwrap();
+    let expected = ["organizations/acme", "organizations/partner", "users/pia"].map(str::to_owned);
+    assert_eq!(grounds.trees, BTreeSet::from(expected));
+    assert_eq!(grounds.expires, Some(Timestamp(NOW.0 + 100_000_000)));
+    assert_eq!(grounds.terms.node_type, "account");
+    assert_eq!(grounds.terms.required_roles.len(), 1);
+    assert_eq!(grounds.terms.membership.default, Some(role("standard")));
+}
+
+#[test]
+fn the_platform_passes_every_permission_but_nonsense_stays_nonsense() {
+    let as_platform = |requirement| permit(&view(WORLD), &Actor::Platform, &requirement, NOW);
+    let grounds = as_platform(Requirement::Assign { binding: proposal("sam", "owner", "acme"), path: AssignPath::Assign }).unwrap();
+    let terms = grounds.terms.role.unwrap();
+    assert_eq!((terms.seats.least, terms.seats.most, terms.exclusive.len(), terms.users_only), (1, 2, 3, true));
+    assert!(grounds.terms.principal_is_member);
+    assert!(as_platform(Requirement::Platform).is_ok());
+    let nonsense = Requirement::Assign { binding: proposal("sam", "manager", "acme"), path: AssignPath::Assign };
+    assert!(matches!(as_platform(nonsense), Err(Refusal::InvalidBinding(_))));
+    assert!(by("olga", &Requirement::Platform).is_err());
+    assert!(by("olga", &Requirement::Myself { user: user("olga") }).is_ok());
+    assert!(by("olga", &Requirement::Myself { user: user("sam") }).is_err());
+}

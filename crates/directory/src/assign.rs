@@ -1,0 +1,280 @@
+//! Giving, changing and taking away roles: everything that comes with a role binding in the same commit.
+
+use api::authz::v1::{MembershipTerms, RoleTerms};
+use decision::name::{BindingName, MemberName, NodeKind, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName};
+use uuid::Uuid;
+
+use crate::{
+    change::Change,
+    feed,
+    invariants::{self, RequiredRoles, held_directly, leaves_room, seats_kept},
+    member::{Admission, Member, Participant, admission, member_name},
+    organization::Organization,
+    partnership::PartnershipState,
+    role_binding::{Assignment, RoleBinding},
+    status::Error,
+    store,
+    wire::Etag,
+};
+
+/// Gives a role. A user who is not a member joins or is refused, as the role model says; an organization that waited for this holder is in
+/// use from now on.
+pub(crate) async fn give(change: &mut Change, binding: RoleBinding, terms: &RoleTerms) -> Result<RoleBinding, Error> {
+    let organization = live_organization(change, &binding.name.organization()).await?;
+    let membership = invariants::membership_terms(change)?;
+    name_is_free(change, &binding.name).await?;
+    can_be_held(&organization, &binding.assigned, terms)?;
+    stays(&membership, &organization.name, &binding.assigned)?;
+    has_time(change, &binding.assigned)?;
+    everybody_is_there(change, &organization.name, &binding.assigned).await?;
+    let theirs = store::role_binding::of_principal_at(change.connection(), &binding.assigned.principal, &binding.assigned.node).await?;
+    leaves_room(terms, &binding.assigned, &theirs, None, change.now())?;
+    admit(change, &organization.name, &binding.assigned, &membership).await?;
+    write_new(change, &binding).await?;
+    seats_kept(change.connection(), terms, &binding.assigned.node, change.now()).await?;
+    activate_if_complete(change, organization).await?;
+    Ok(binding)
+}
+
+/// Makes a binding another assignment, of the same principal at the same node.
+pub(crate) async fn reassign(
+    change: &mut Change,
+    before: &RoleBinding,
+    assigned: Assignment,
+    terms: &RoleTerms,
+) -> Result<RoleBinding, Error> {
+    let organization = live_organization(change, &before.name.organization()).await?;
+    let membership = invariants::membership_terms(change)?;
+    if before.assigned.has_ended(change.now()) {
+        return Err(Error::WrongState { name: before.name.to_string(), state: "expired", remedy: "create another" });
+    }
+    can_be_held(&organization, &assigned, terms)?;
+    if is_organization_role(&membership, &organization.name, &before.assigned)
+        && !is_organization_role(&membership, &organization.name, &assigned)
+    {
+        stays_a_participant(&membership, &organization.name)?;
+    }
+    stays(&membership, &organization.name, &assigned)?;
+    has_time(change, &assigned)?;
+    everybody_is_there(change, &organization.name, &assigned).await?;
+    let theirs = store::role_binding::of_principal_at(change.connection(), &assigned.principal, &assigned.node).await?;
+    leaves_room(terms, &assigned, &theirs, Some(&before.name), change.now())?;
+    let required = required_roles(change, &organization.name, std::slice::from_ref(before)).await?;
+
+    let after = before.reassigned(assigned, change.now());
+    store::role_binding::update(change.connection(), &after).await?;
+    change.put(feed::role_binding(&after));
+    change.audit("role_bindings.update", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+
+    if after.assigned.role != before.assigned.role {
+        seats_kept(change.connection(), terms, &after.assigned.node, change.now()).await?;
+    }
+    required.kept(change.connection()).await?;
+    activate_if_complete(change, organization).await?;
+    Ok(after)
+}
+
+/// Takes a role away from somebody who keeps their membership.
+pub(crate) async fn revoke(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
+    let organization = binding.name.organization();
+    let membership = invariants::membership_terms(change)?;
+    if is_organization_role(&membership, &organization, &binding.assigned) {
+        stays_a_participant(&membership, &organization)?;
+    }
+    let bindings = std::slice::from_ref(binding);
+    let required = required_roles(change, &organization, bindings).await?;
+    take(change, bindings).await?;
+    required.kept(change.connection()).await
+}
+
+/// Removes bindings that have lost what they rest on: their sponsor, their node, their principal. Whoever calls this keeps to the
+/// required roles.
+pub(crate) async fn take(change: &mut Change, bindings: &[RoleBinding]) -> Result<(), Error> {
+    store::role_binding::delete(change.connection(), bindings).await?;
+    for binding in bindings {
+        change.delete(binding.name.as_str());
+        change.audit("role_bindings.delete", binding.name.as_str(), Some(binding.audited()), None);
+    }
+    Ok(())
+}
+
+/// Takes a user in, with the role model's default organization role unless they hold, or are about to get, another one.
+pub(crate) async fn join(
+    change: &mut Change,
+    organization: &NodeName,
+    user: &UserName,
+    membership: &MembershipTerms,
+    with_default: bool,
+) -> Result<Participant, Error> {
+    let member = Member::new(membership_of(organization, user)?, user.clone(), change.now());
+    store::member::insert(change.connection(), &member).await?;
+    change.put(feed::member(&member));
+    change.audit("members.create", member.name.as_str(), None, Some(member.audited()));
+
+    let users = std::slice::from_ref(user);
+    let held = store::role_binding::held_by(change.connection(), organization, users, &membership.organization_roles, change.now()).await?;
+    let mut organization_role = held.into_iter().next().map(|(_, role)| role);
+    if with_default && organization_role.is_none() && !membership.default_role.is_empty() {
+        let role = RoleName::parse(&membership.default_role).map_err(|_| Error::IncompletePermit("the name of the default role"))?;
+        let assigned = Assignment::plain(Principal::User(user.clone()), role.clone(), organization.clone());
+        let binding = RoleBinding::new(new_binding_name(organization)?, assigned, change.now());
+        write_new(change, &binding).await?;
+        organization_role = Some(role);
+    }
+    Ok(Participant { member, organization_role })
+}
+
+/// The required roles of an organization as they stand before these bindings, or what they rest on, change.
+pub(crate) async fn required_roles(change: &Change, organization: &NodeName, concerned: &[RoleBinding]) -> Result<RequiredRoles, Error> {
+    RequiredRoles::of(change.connection(), organization, &change.granted().required_roles, concerned).await
+}
+
+/// An organization that is there.
+pub(crate) async fn live_organization(change: &Change, name: &NodeName) -> Result<Organization, Error> {
+    let organization = store::organization::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    organization.expect(Etag::ANY)?;
+    Ok(organization)
+}
+
+/// The name of a user's membership.
+pub(crate) fn membership_of(organization: &NodeName, user: &UserName) -> Result<MemberName, Error> {
+    member_name(organization, user).ok_or_else(|| Error::not_found(user.as_str()))
+}
+
+/// An organization whose last required role has just got its holder is in use from now on.
+pub(crate) async fn activate_if_complete(change: &mut Change, organization: Organization) -> Result<(), Error> {
+    if !organization.provisioning {
+        return Ok(());
+    }
+    let required = change.granted().required_roles.clone();
+    if !invariants::is_complete(change.connection(), &organization, &required).await? {
+        return Ok(());
+    }
+    let active = organization.activated(change.now());
+    store::organization::update(change.connection(), &active).await?;
+    change.put(feed::organization(&active));
+    change.audit("organization.activate", active.name.as_str(), Some(organization.audited()), Some(active.audited()));
+    Ok(())
+}
+
+async fn write_new(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
+    store::role_binding::insert(change.connection(), binding).await?;
+    change.put(feed::role_binding(binding));
+    change.audit("role_bindings.create", binding.name.as_str(), None, Some(binding.audited()));
+    Ok(())
+}
+
+/// A name for a binding that nobody has chosen one for.
+pub(crate) fn new_binding_name(organization: &NodeName) -> Result<BindingName, Error> {
+    let name = format!("{organization}/roleBindings/{}", Uuid::now_v7());
+    BindingName::parse(&name).map_err(|_| Error::not_found(organization.as_str()))
+}
+
+async fn name_is_free(change: &Change, name: &BindingName) -> Result<(), Error> {
+    let db = change.connection();
+    if store::role_binding::find(db, name).await?.is_some() || store::retired::is_retired(db, name.as_str()).await? {
+        return Err(Error::AlreadyExists { name: name.to_string() });
+    }
+    Ok(())
+}
+
+/// Whether the role can be held by this kind of principal in this organization.
+fn can_be_held(organization: &Organization, assigned: &Assignment, terms: &RoleTerms) -> Result<(), Error> {
+    let invalid = |why| Err(Error::InvalidBinding { role: assigned.role.to_string(), why });
+    held_directly(terms, &assigned.principal)?;
+    if let RoleOwner::Organization(owner) = assigned.role.owner()
+        && owner != organization.name
+    {
+        return invalid("a custom role is usable only inside its organization");
+    }
+    match &assigned.principal {
+        Principal::Group(group) if group.organization() != organization.name && assigned.sponsor.is_none() => {
+            invalid("a group of another organization needs a sponsor")
+        }
+        Principal::Organization(other) if *other != organization.name && assigned.sponsor.is_none() => {
+            invalid("another organization needs a sponsor")
+        }
+        Principal::User(_) | Principal::Group(_) | Principal::Organization(_) | Principal::Anyone => Ok(()),
+    }
+}
+
+fn has_time(change: &Change, assigned: &Assignment) -> Result<(), Error> {
+    if assigned.has_ended(change.now()) {
+        return Err(Error::Field { path: "role_binding.expire_time", description: "a time in the future".to_owned() });
+    }
+    Ok(())
+}
+
+fn is_organization_role(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> bool {
+    assigned.node == *organization
+        && assigned.sponsor.is_none()
+        && membership.organization_roles.iter().any(|role| role == assigned.role.as_str())
+}
+
+/// Where members stay, their organization role is changed, never taken away: without one they would be members in name only.
+fn stays_a_participant(membership: &MembershipTerms, organization: &NodeName) -> Result<(), Error> {
+    if membership.permanent { Err(Error::MembersStay { organization: organization.to_string() }) } else { Ok(()) }
+}
+
+/// Nor does it end by itself there.
+fn stays(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
+    if assigned.expire_time.is_some() && is_organization_role(membership, organization, assigned) {
+        stays_a_participant(membership, organization)?;
+    }
+    Ok(())
+}
+
+/// The node, the principal and the sponsor are there. What the sponsor allows, authz has decided on the same state; the partnership is looked
+/// at here again because its end may be in the past by now.
+async fn everybody_is_there(change: &Change, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
+    let db = change.connection();
+    let node_is_there = match assigned.node.kind() {
+        NodeKind::Leaf { .. } => store::resource::find(db, &assigned.node).await?.is_some_and(|resource| !resource.deleted),
+        NodeKind::Organization | NodeKind::Workspace | NodeKind::Account => store::node::is_live(db, &assigned.node).await?,
+    };
+    if !node_is_there {
+        return Err(Error::not_found(assigned.node.as_str()));
+    }
+    let principal_is_there = match &assigned.principal {
+        Principal::User(user) => store::user::holds(db, user).await?,
+        Principal::Group(group) => store::group::find(db, group).await?.is_some(),
+        Principal::Organization(other) => store::node::is_live(db, other).await?,
+        Principal::Anyone => true,
+    };
+    if !principal_is_there {
+        return Err(Error::not_found(assigned.principal.to_string()));
+    }
+    match &assigned.sponsor {
+        Some(Sponsor::Partnership(name)) => {
+            let limit = |why| Err(Error::SponsorLimit { sponsor: name.to_string(), why });
+            let partnership = store::partnership::find(db, name).await?;
+            match partnership.filter(|partnership| partnership.name.organization() == *organization) {
+                None => limit("there is no such partnership of this organization"),
+                Some(partnership) if partnership.state(change.now()) != PartnershipState::Active => {
+                    limit("the partnership is not in force")
+                }
+                Some(partnership) if !partnership.allows.roles.contains(&assigned.role) => limit("the role is not among its roles"),
+                Some(_) => Ok(()),
+            }
+        }
+        Some(Sponsor::Workspace(workspace)) if !store::node::is_live(db, workspace).await? => {
+            Err(Error::SponsorLimit { sponsor: workspace.to_string(), why: "there is no such workspace above this organization" })
+        }
+        Some(Sponsor::Workspace(_)) | None => Ok(()),
+    }
+}
+
+/// What the grant makes of the user's membership.
+async fn admit(change: &mut Change, organization: &NodeName, assigned: &Assignment, membership: &MembershipTerms) -> Result<(), Error> {
+    let Some(user) = assigned.user() else { return Ok(()) };
+    let existing = store::member::find(change.connection(), &membership_of(organization, user)?).await?;
+    match admission(existing.as_ref(), assigned.sponsor.is_some(), membership.grant_joins) {
+        Admission::Unneeded => Ok(()),
+        Admission::Refused => Err(Error::NotAMember { user: user.to_string(), organization: organization.to_string() }),
+        Admission::Joins => {
+            let with_default = !is_organization_role(membership, organization, assigned);
+            join(change, organization, user, membership, with_default).await?;
+            Ok(())
+        }
+    }
+}

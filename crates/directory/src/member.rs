@@ -1,0 +1,211 @@
+//! Members: users whom an organization has taken in. What becomes of a user who is granted something there.
+
+use chrono::{DateTime, Utc};
+use decision::{
+    name::{BindingName, GroupName, MemberName, NodeName, Principal, RoleName, UserName},
+    record::GroupMember,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    assign, change::Change, feed, group, invariants::membership_terms, role_binding::RoleBinding, status::Error, store, wire::Etag,
+};
+
+/// A membership.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Member {
+    pub(crate) name: MemberName,
+    pub(crate) user: UserName,
+    pub(crate) suspended: bool,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) update_time: DateTime<Utc>,
+    /// Counts its changes, from 1.
+    pub(crate) version: i64,
+}
+
+/// A membership that is no more, and what went with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Removed {
+    pub(crate) participant: Participant,
+    pub(crate) bindings: Vec<BindingName>,
+    pub(crate) groups: Vec<GroupName>,
+}
+
+/// A membership and the organization role held with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Participant {
+    pub(crate) member: Member,
+    pub(crate) organization_role: Option<RoleName>,
+}
+
+impl Member {
+    /// A new one.
+    pub(crate) fn new(name: MemberName, user: UserName, now: DateTime<Utc>) -> Self {
+        Self { name, user, suspended: false, create_time: now, update_time: now, version: 1 }
+    }
+
+    /// The same, suspended or not.
+    pub(crate) fn with_suspended(&self, suspended: bool, now: DateTime<Utc>) -> Self {
+        Self { suspended, update_time: now, version: self.version + 1, ..self.clone() }
+    }
+
+    /// For the audit trail.
+    pub(crate) fn audited(&self) -> Value {
+        json!({ "user": self.user.as_str(), "suspended": self.suspended })
+    }
+
+    /// Whether the state is the one that the client has seen.
+    pub(crate) fn expect(&self, etag: Etag) -> Result<(), Error> {
+        if etag.accepts(self.version) { Ok(()) } else { Err(Error::EtagMismatch { name: self.name.to_string() }) }
+    }
+}
+
+/// `organizations/acme/members/ann`.
+pub(crate) fn member_name(organization: &NodeName, user: &UserName) -> Option<MemberName> {
+    MemberName::parse(&format!("{organization}/members/{}", user.id())).ok()
+}
+
+/// The user of a membership.
+pub(crate) fn user_of(member: &MemberName) -> Option<UserName> {
+    UserName::parse(&format!("users/{}", member.id())).ok()
+}
+
+/// What a grant makes of a user's membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Nothing: a member already, or somebody with a sponsor.
+    Unneeded,
+    /// They join, in the same commit.
+    Joins,
+    /// Refused.
+    Refused,
+}
+
+/// Whether one may be granted something without a sponsor. A suspended member is not taken in again by a grant: that is for those who may
+/// reactivate.
+pub(crate) fn admission(membership: Option<&Member>, sponsored: bool, grant_joins: bool) -> Admission {
+    match (sponsored, membership, grant_joins) {
+        (true, _, _) => Admission::Unneeded,
+        (false, Some(member), _) if !member.suspended => Admission::Unneeded,
+        (false, Some(_), _) | (false, None, false) => Admission::Refused,
+        (false, None, true) => Admission::Joins,
+    }
+}
+
+/// Takes a user in, with the role model's default organization role.
+pub(crate) async fn take_in(change: &mut Change, name: &MemberName) -> Result<Participant, Error> {
+    let organization = assign::live_organization(change, &name.organization()).await?.name;
+    let user = user_of(name).ok_or_else(|| Error::not_found(name.as_str()))?;
+    if !store::user::holds(change.connection(), &user).await? {
+        return Err(Error::not_found(user.as_str()));
+    }
+    if store::member::find(change.connection(), name).await?.is_some() {
+        return Err(Error::AlreadyExists { name: name.to_string() });
+    }
+    let membership = membership_terms(change)?;
+    assign::join(change, &organization, &user, &membership, true).await
+}
+
+/// Suspends or reactivates a member. None if what they hold directly is no longer what the permit was asked for.
+pub(crate) async fn set_suspended(
+    change: &mut Change,
+    name: &MemberName,
+    suspended: bool,
+    etag: Etag,
+    seen: &[RoleBinding],
+) -> Result<Option<Participant>, Error> {
+    let before = expected(change, name, etag).await?;
+    if held_now(change, &before).await? != seen {
+        return Ok(None);
+    }
+    let organization = name.organization();
+    let required = assign::required_roles(change, &organization, seen).await?;
+    let after = before.with_suspended(suspended, change.now());
+    store::member::update(change.connection(), &after).await?;
+    change.put(feed::member(&after));
+    change.audit("members.update", name.as_str(), Some(before.audited()), Some(after.audited()));
+    required.kept(change.connection()).await?;
+    // Who comes back may be the holder that the organization waited for.
+    let organization = assign::live_organization(change, &organization).await?;
+    assign::activate_if_complete(change, organization).await?;
+    let organization_role = organization_role(change, name, seen)?;
+    Ok(Some(Participant { member: after, organization_role }))
+}
+
+/// Removes a member with every binding and every place in a group of the organization. None if what they hold directly is no longer
+/// what the permit was asked for.
+pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, seen: &[RoleBinding]) -> Result<Option<Removed>, Error> {
+    let member = expected(change, name, etag).await?;
+    if held_now(change, &member).await? != seen {
+        return Ok(None);
+    }
+    let organization = name.organization();
+    if membership_terms(change)?.permanent {
+        return Err(Error::MembersStay { organization: organization.to_string() });
+    }
+    let required = assign::required_roles(change, &organization, seen).await?;
+    let organization_role = organization_role(change, name, seen)?;
+    let groups = expel(change, &member, seen).await?;
+    required.kept(change.connection()).await?;
+    let bindings = seen.iter().map(|binding| binding.name.clone()).collect();
+    Ok(Some(Removed { participant: Participant { member, organization_role }, bindings, groups }))
+}
+
+/// Takes a membership, with these bindings and every place in a group of the organization. Whoever calls this keeps to the required roles.
+pub(crate) async fn expel(change: &mut Change, member: &Member, bindings: &[RoleBinding]) -> Result<Vec<GroupName>, Error> {
+    let principal = GroupMember::User(member.user.clone());
+    let edges = store::group::edges_of(change.connection(), &principal, &member.name.organization()).await?;
+    group::leave(change, &edges).await?;
+    assign::take(change, bindings).await?;
+    store::member::delete(change.connection(), &member.name).await?;
+    change.delete(member.name.as_str());
+    change.audit("members.delete", member.name.as_str(), Some(member.audited()), None);
+    Ok(edges.into_iter().map(|edge| edge.group).collect())
+}
+
+async fn expected(change: &Change, name: &MemberName, etag: Etag) -> Result<Member, Error> {
+    let member = store::member::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    member.expect(etag)?;
+    Ok(member)
+}
+
+async fn held_now(change: &Change, member: &Member) -> Result<Vec<RoleBinding>, Error> {
+    let principal = Principal::User(member.user.clone());
+    Ok(store::role_binding::of_principal_in(change.connection(), &principal, &member.name.organization()).await?)
+}
+
+/// Of what a member holds, their organization role.
+fn organization_role(change: &Change, name: &MemberName, held: &[RoleBinding]) -> Result<Option<RoleName>, Error> {
+    let (organization, roles) = (name.organization(), membership_terms(change)?.organization_roles);
+    let is_theirs = |binding: &&RoleBinding| {
+        let assigned = &binding.assigned;
+        assigned.node == organization && !assigned.has_ended(change.now()) && roles.iter().any(|role| role == assigned.role.as_str())
+    };
+    Ok(held.iter().find(is_theirs).map(|binding| binding.assigned.role.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_takes_in_whom_the_role_model_lets_join_and_never_a_suspended_member() {
+        let name = MemberName::parse("organizations/acme/members/ann").unwrap();
+        let active = Member::new(name.clone(), user_of(&name).unwrap(), Utc::now());
+        let suspended = active.with_suspended(true, Utc::now());
+        assert_eq!(admission(Some(&active), false, false), Admission::Unneeded);
+        assert_eq!(admission(None, true, false), Admission::Unneeded);
+        assert_eq!(admission(None, false, true), Admission::Joins);
+        assert_eq!(admission(None, false, false), Admission::Refused);
+        assert_eq!(admission(Some(&suspended), false, true), Admission::Refused);
+    }
+
+    #[test]
+    fn a_membership_is_named_after_its_user() {
+        let organization = NodeName::parse("organizations/acme").unwrap();
+        let ann = UserName::parse("users/ann").unwrap();
+        let name = member_name(&organization, &ann).unwrap();
+        assert_eq!(name.as_str(), "organizations/acme/members/ann");
+        assert_eq!(user_of(&name), Some(ann));
+    }
+}

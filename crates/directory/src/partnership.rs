@@ -1,0 +1,253 @@
+//! Partnerships: an organization's standing offer to another to hold bindings in it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use decision::name::{BindingName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName};
+
+use serde_json::{Value, json};
+
+use crate::{
+    assign,
+    change::Change,
+    feed,
+    role_binding::{ComponentMap, level_text},
+    status::Error,
+    store,
+    wire::Etag,
+};
+
+/// What a partnership allows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Allowance {
+    pub(crate) roles: BTreeSet<RoleName>,
+    /// None: no bound.
+    pub(crate) components: Option<ComponentMap>,
+    /// None: every active member of the partner.
+    pub(crate) users: Option<BTreeSet<UserName>>,
+    pub(crate) expire_time: Option<DateTime<Utc>>,
+}
+
+/// A partnership.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Partnership {
+    pub(crate) name: PartnershipName,
+    pub(crate) partner: NodeName,
+    pub(crate) node: NodeName,
+    pub(crate) allows: Allowance,
+    pub(crate) accepted: bool,
+    pub(crate) create_time: DateTime<Utc>,
+    pub(crate) update_time: DateTime<Utc>,
+    /// Counts its changes, from 1.
+    pub(crate) version: i64,
+}
+
+/// What to offer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PartnershipDraft {
+    pub(crate) name: PartnershipName,
+    pub(crate) partner: NodeName,
+    pub(crate) node: NodeName,
+    pub(crate) allows: Allowance,
+}
+
+/// What shall be otherwise; none = as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PartnershipChange {
+    pub(crate) roles: Option<BTreeSet<RoleName>>,
+    pub(crate) components: Option<Option<ComponentMap>>,
+    pub(crate) users: Option<Option<BTreeSet<UserName>>>,
+    pub(crate) expire_time: Option<Option<DateTime<Utc>>>,
+}
+
+/// The state of a partnership at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartnershipState {
+    Pending,
+    Active,
+    Expired,
+}
+
+impl Partnership {
+    /// An offer; the partner has still to accept.
+    pub(crate) fn offered(draft: PartnershipDraft, now: DateTime<Utc>) -> Self {
+        let PartnershipDraft { name, partner, node, allows } = draft;
+        Self { name, partner, node, allows, accepted: false, create_time: now, update_time: now, version: 1 }
+    }
+
+    /// Its state; at exactly its expiry it has ended (DESIGN §3).
+    pub(crate) fn state(&self, now: DateTime<Utc>) -> PartnershipState {
+        match self.allows.expire_time {
+            Some(end) if end <= now => PartnershipState::Expired,
+            _ if self.accepted => PartnershipState::Active,
+            _ => PartnershipState::Pending,
+        }
+    }
+
+    /// The same, accepted.
+    pub(crate) fn accepted(&self, now: DateTime<Utc>) -> Self {
+        Self { accepted: true, ..self.touched(now) }
+    }
+
+    /// The same with the change made. Bindings that it no longer allows stop counting by the decision's own rules.
+    pub(crate) fn changed(&self, change: &PartnershipChange, now: DateTime<Utc>) -> Self {
+        let allows = &self.allows;
+        let change = change.clone();
+        let allows = Allowance {
+            roles: change.roles.unwrap_or_else(|| allows.roles.clone()),
+            components: change.components.unwrap_or_else(|| allows.components.clone()),
+            users: change.users.unwrap_or_else(|| allows.users.clone()),
+            expire_time: change.expire_time.unwrap_or(allows.expire_time),
+        };
+        Self { allows, ..self.touched(now) }
+    }
+
+    fn expired(&self) -> Error {
+        Error::WrongState { name: self.name.to_string(), state: "expired", remedy: "offer another" }
+    }
+
+    /// For the audit trail.
+    pub(crate) fn audited(&self) -> Value {
+        let Allowance { roles, components, users, expire_time } = &self.allows;
+        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level_text(*level)))).collect::<Value>();
+        json!({
+            "partner": self.partner.as_str(),
+            "node": self.node.as_str(),
+            "roles": roles.iter().map(RoleName::as_str).collect::<Vec<_>>(),
+            "components": components.as_ref().map(levels),
+            "users": users.as_ref().map(|users| users.iter().map(UserName::as_str).collect::<Vec<_>>()),
+            "expire_time": expire_time,
+            "accepted": self.accepted,
+        })
+    }
+
+    /// Whether the state is the one that the client has seen.
+    pub(crate) fn expect(&self, etag: Etag) -> Result<(), Error> {
+        if etag.accepts(self.version) { Ok(()) } else { Err(Error::EtagMismatch { name: self.name.to_string() }) }
+    }
+
+    fn touched(&self, now: DateTime<Utc>) -> Self {
+        Self { update_time: now, version: self.version + 1, ..self.clone() }
+    }
+}
+
+/// Whether bindings of a partnership of this organization may be there: the organization, or one of its accounts.
+pub(crate) fn can_be_at(organization: &NodeName, node: &NodeName) -> bool {
+    node.organization() == *organization && matches!(node.kind(), NodeKind::Organization | NodeKind::Account)
+}
+
+/// Offers a partnership. Whether the partner is there is not looked at: an offer must not tell which organizations exist.
+pub(crate) async fn offer(change: &mut Change, draft: PartnershipDraft) -> Result<Partnership, Error> {
+    assign::live_organization(change, &draft.name.organization()).await?;
+    let db = change.connection();
+    if !store::node::is_live(db, &draft.node).await? {
+        return Err(Error::not_found(draft.node.as_str()));
+    }
+    if store::partnership::find(db, &draft.name).await?.is_some() || store::retired::is_retired(db, draft.name.as_str()).await? {
+        return Err(Error::AlreadyExists { name: draft.name.to_string() });
+    }
+    let partnership = Partnership::offered(draft, change.now());
+    has_time(&partnership, change.now())?;
+    store::partnership::insert(change.connection(), &partnership).await?;
+    change.put(feed::partnership(&partnership));
+    change.audit("partners.create", partnership.name.as_str(), None, Some(partnership.audited()));
+    Ok(partnership)
+}
+
+/// Changes what a partnership allows.
+pub(crate) async fn amend(
+    change: &mut Change,
+    name: &PartnershipName,
+    wanted: &PartnershipChange,
+    etag: Etag,
+) -> Result<Partnership, Error> {
+    let before = expected(change, name, etag).await?;
+    if before.state(change.now()) == PartnershipState::Expired {
+        return Err(before.expired());
+    }
+    let after = before.changed(wanted, change.now());
+    has_time(&after, change.now())?;
+    write(change, "partners.update", &before, after).await
+}
+
+/// Accepts a pending partnership.
+pub(crate) async fn accept(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<Partnership, Error> {
+    let before = expected(change, name, etag).await?;
+    match before.state(change.now()) {
+        PartnershipState::Pending => write(change, "partners.accept", &before, before.accepted(change.now())).await,
+        PartnershipState::Active => {
+            Err(Error::WrongState { name: name.to_string(), state: "active", remedy: "only a pending one can be accepted" })
+        }
+        PartnershipState::Expired => Err(before.expired()),
+    }
+}
+
+/// Ends a partnership, with every binding that it sponsors. Sponsored holders never count for a required role, so none can be lost.
+pub(crate) async fn end(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<(Partnership, Vec<BindingName>), Error> {
+    let partnership = expected(change, name, etag).await?;
+    let sponsored = store::role_binding::of_sponsor(change.connection(), &Sponsor::Partnership(name.clone())).await?;
+    assign::take(change, &sponsored).await?;
+    store::partnership::delete(change.connection(), name).await?;
+    change.delete(name.as_str());
+    change.audit("partners.delete", name.as_str(), Some(partnership.audited()), None);
+    Ok((partnership, sponsored.into_iter().map(|binding| binding.name).collect()))
+}
+
+async fn expected(change: &Change, name: &PartnershipName, etag: Etag) -> Result<Partnership, Error> {
+    let partnership = store::partnership::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    partnership.expect(etag)?;
+    Ok(partnership)
+}
+
+async fn write(change: &mut Change, action: &str, before: &Partnership, after: Partnership) -> Result<Partnership, Error> {
+    store::partnership::update(change.connection(), &after).await?;
+    change.put(feed::partnership(&after));
+    change.audit(action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    Ok(after)
+}
+
+fn has_time(partnership: &Partnership, now: DateTime<Utc>) -> Result<(), Error> {
+    match partnership.state(now) {
+        PartnershipState::Expired => Err(Error::Field { path: "partnership.expire_time", description: "a time in the future".to_owned() }),
+        PartnershipState::Pending | PartnershipState::Active => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(end: Option<DateTime<Utc>>) -> Partnership {
+        let draft = PartnershipDraft {
+            name: PartnershipName::parse("organizations/acme/partnerships/p1").unwrap(),
+            partner: NodeName::parse("organizations/agency").unwrap(),
+            node: NodeName::parse("organizations/acme").unwrap(),
+            allows: Allowance { roles: BTreeSet::new(), components: None, users: None, expire_time: end },
+        };
+        Partnership::offered(draft, Utc::now())
+    }
+
+    #[test]
+    fn a_partnership_is_pending_then_active_and_expires_at_its_end() {
+        let now = Utc::now();
+        assert_eq!(offer(None).state(now), PartnershipState::Pending);
+        assert_eq!(offer(None).accepted(now).state(now), PartnershipState::Active);
+        assert_eq!(offer(Some(now)).accepted(now).state(now), PartnershipState::Expired);
+    }
+
+    #[test]
+    fn it_is_at_the_organization_or_one_of_its_accounts() {
+        let organization = NodeName::parse("organizations/acme").unwrap();
+        let there = |node: &str| can_be_at(&organization, &NodeName::parse(node).unwrap());
+        assert!(there("organizations/acme") && there("organizations/acme/accounts/a1"));
+        assert!(!there("organizations/acme/workspaces/w") && !there("organizations/other") && !there("organizations/other/accounts/a1"));
+    }
+
+    #[test]
+    fn a_change_leaves_what_it_does_not_name() {
+        let before = offer(None);
+        let after = before.changed(&PartnershipChange { users: Some(Some(BTreeSet::new())), ..PartnershipChange::default() }, Utc::now());
+        assert_eq!(after.allows, Allowance { users: Some(BTreeSet::new()), ..before.allows });
+        assert_eq!(after.version, 2);
+    }
+}

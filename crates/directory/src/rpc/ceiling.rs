@@ -1,0 +1,126 @@
+//! The service of ceilings.
+
+use api::{
+    authz::v1::Requirement,
+    directory::v1::{self as proto, GetCeilingRequest, SetCeilingRequest, ceiling_service_server::CeilingService},
+};
+use client::guard::{Ask, permission};
+use decision::name::{NodeKind, NodeName};
+use ledger::StoreError;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::organization::above;
+use crate::{
+    Directory,
+    account::Account,
+    ceiling::{Ceiling, CeilingDraft},
+    change::{Change, Opened},
+    feed,
+    organization::Organization,
+    status::Error,
+    store,
+    wire::{self, ceiling::write},
+    workspace::Workspace,
+};
+
+#[async_trait]
+impl CeilingService for Directory {
+    async fn get_ceiling(&self, request: Request<GetCeilingRequest>) -> Result<Response<proto::Ceiling>, Status> {
+        let (call, node) = wire::ceiling::read_get(&request)?;
+        self.permit(&call, Ask::writing(node.as_str()).to(permission("ceilings.get", node.as_str()))).await?;
+        let db = self.ledger.reader();
+        let ceiling = match node.kind() {
+            NodeKind::Organization => store::organization::find(db, &node).await.map_err(Error::from)?.map(of_organization),
+            NodeKind::Workspace => store::workspace::find(db, &node).await.map_err(Error::from)?.map(of_workspace),
+            NodeKind::Account => store::account::find(db, &node).await.map_err(Error::from)?.map(of_account),
+            NodeKind::Leaf { .. } => None,
+        };
+        let ceiling = ceiling.ok_or_else(|| Error::not_found(node.as_str()))?;
+        Ok(Response::new(proto::Ceiling { revision: self.head().await?, ..write(&ceiling) }))
+    }
+
+    async fn set_ceiling(&self, request: Request<SetCeilingRequest>) -> Result<Response<proto::Ceiling>, Status> {
+        let (call, draft) = wire::ceiling::read_set(&request)?;
+        let name = draft.node.clone();
+        let requirement = self.may_set_ceiling_of(&name).await.map_err(Error::from)?;
+        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(requirement)).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let ceiling = match name.kind() {
+            NodeKind::Organization => set_of_organization(&mut change, draft).await?,
+            NodeKind::Workspace => set_of_workspace(&mut change, draft).await?,
+            NodeKind::Account => set_of_account(&mut change, draft).await?,
+            NodeKind::Leaf { .. } => return Err(Error::not_found(name.as_str()).into()),
+        };
+        change.answer(write(&ceiling)).await
+    }
+}
+
+impl Directory {
+    /// `ceilings.set` on the node's parent; of a root to be the platform. Looked up before the permit, because where to ask depends on it; a
+    /// node that does not exist is asked about where it would be, so that it looks like one that is none of the actor's business.
+    async fn may_set_ceiling_of(&self, node: &NodeName) -> Result<Requirement, StoreError> {
+        const NEEDED: &str = "ceilings.set";
+        let db = self.ledger.reader();
+        Ok(match node.kind() {
+            NodeKind::Organization => {
+                let organization = store::organization::find(db, node).await?;
+                above(organization.and_then(|organization| organization.parent).as_ref(), NEEDED)
+            }
+            NodeKind::Account => {
+                let account = store::account::find(db, node).await?;
+                let parent = account.map_or_else(|| node.organization(), |account| account.parent());
+                permission(NEEDED, parent.as_str())
+            }
+            NodeKind::Workspace | NodeKind::Leaf { .. } => permission(NEEDED, node.organization().as_str()),
+        })
+    }
+}
+
+const ACTION: &str = "ceilings.set";
+
+async fn set_of_organization(change: &mut Change, draft: CeilingDraft) -> Result<Ceiling, Error> {
+    let CeilingDraft { node: name, components, etag } = draft;
+    let before = store::organization::find(change.connection(), &name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    before.expect(etag)?;
+    let after = before.with_ceiling(components, change.now());
+    store::organization::update(change.connection(), &after).await?;
+    change.put(feed::organization(&after));
+    change.audit(ACTION, name.as_str(), Some(before.audited()), Some(after.audited()));
+    Ok(of_organization(after))
+}
+
+async fn set_of_workspace(change: &mut Change, draft: CeilingDraft) -> Result<Ceiling, Error> {
+    let CeilingDraft { node: name, components, etag } = draft;
+    let before = store::workspace::find(change.connection(), &name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    before.expect(etag)?;
+    let after = before.with_ceiling(components, change.now());
+    store::workspace::update(change.connection(), &after).await?;
+    change.put(feed::workspace(&after));
+    change.audit(ACTION, name.as_str(), Some(before.audited()), Some(after.audited()));
+    Ok(of_workspace(after))
+}
+
+async fn set_of_account(change: &mut Change, draft: CeilingDraft) -> Result<Ceiling, Error> {
+    let CeilingDraft { node: name, components, etag } = draft;
+    let before = store::account::find(change.connection(), &name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    before.expect(etag)?;
+    let after = before.with_ceiling(components, change.now());
+    store::account::update(change.connection(), &after).await?;
+    change.put(feed::account(&after));
+    change.audit(ACTION, name.as_str(), Some(before.audited()), Some(after.audited()));
+    Ok(of_account(after))
+}
+
+fn of_organization(organization: Organization) -> Ceiling {
+    Ceiling { node: organization.name, components: organization.ceiling, version: organization.version }
+}
+
+fn of_workspace(workspace: Workspace) -> Ceiling {
+    Ceiling { node: workspace.name, components: workspace.ceiling, version: workspace.version }
+}
+
+fn of_account(account: Account) -> Ceiling {
+    Ceiling { node: account.name, components: account.ceiling, version: account.version }
+}

@@ -1,0 +1,131 @@
+//! The handlers of members.
+
+use api::directory::v1::{self as proto, member_service_server::MemberService};
+use client::guard::{Ask, any_of, myself, permission, revoke};
+use decision::name::{MemberName, NodeName, Principal};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{ATTEMPTS, outrun};
+use crate::{
+    Directory,
+    call::WriteCall,
+    change::{Answer, Opened},
+    member::{self, Member, Participant, user_of},
+    role_binding::RoleBinding,
+    status::Error,
+    store,
+    wire::member as wire,
+};
+
+#[async_trait]
+impl MemberService for Directory {
+    async fn create_member(&self, request: Request<proto::CreateMemberRequest>) -> Result<Response<proto::Member>, Status> {
+        let (call, name) = wire::read_create(&request)?;
+        let organization = name.organization();
+        let ask = Ask::writing(organization.as_str()).to(permission("members.create", organization.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let participant = member::take_in(&mut change, &name).await?;
+        change.answer(wire::write(&participant)).await
+    }
+
+    async fn get_member(&self, request: Request<proto::GetMemberRequest>) -> Result<Response<proto::Member>, Status> {
+        let (call, name) = wire::read_get(&request)?;
+        let organization = name.organization();
+        let user = user_of(&name).ok_or_else(|| Error::not_found(name.as_str()))?;
+        let may_see = any_of([permission("members.get", organization.as_str()), myself(user.as_str())]);
+        let permit = self.permit(&call, Ask::writing(organization.as_str()).to(may_see)).await?;
+        let found = store::member::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        let found = found.ok_or_else(|| Error::not_found(name.as_str()))?;
+        let roles = permit.granted().membership.clone().unwrap_or_default().organization_roles;
+        let participants = self.participants(&organization, vec![found], &roles).await?;
+        let mut answer = participants.first().map(wire::write).unwrap_or_default();
+        answer.stamp(&self.head().await?);
+        Ok(Response::new(answer))
+    }
+
+    async fn list_members(&self, request: Request<proto::ListMembersRequest>) -> Result<Response<proto::ListMembersResponse>, Status> {
+        let (call, page, organization) = wire::read_list(self, &request)?;
+        let permit = self.permit(&call, Ask::writing(organization.as_str()).to(permission("members.get", organization.as_str()))).await?;
+        let limit = page.size as u64 + 1;
+        let mut found =
+            store::member::page(self.ledger.reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let more = found.len() > page.size;
+        found.truncate(page.size);
+        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|member| member.name.as_str()));
+        let roles = permit.granted().membership.clone().unwrap_or_default().organization_roles;
+        let participants = self.participants(&organization, found, &roles).await?;
+        let revision = self.head().await?;
+        let members = participants.iter().map(|row| proto::Member { revision: revision.clone(), ..wire::write(row) }).collect();
+        Ok(Response::new(proto::ListMembersResponse { members, next_page_token, revision }))
+    }
+
+    async fn update_member(&self, request: Request<proto::UpdateMemberRequest>) -> Result<Response<proto::Member>, Status> {
+        let (call, name, suspended, etag) = wire::read_update(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let held = self.held_directly(&name).await?;
+            let mut change = match self.open_over(&call, &name, "members.update", &held).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some(participant) = member::set_suspended(&mut change, &name, suspended, etag, &held).await? {
+                return change.answer(wire::write(&participant)).await;
+            }
+        }
+        Err(outrun())
+    }
+
+    async fn delete_member(&self, request: Request<proto::DeleteMemberRequest>) -> Result<Response<proto::DeleteMemberResponse>, Status> {
+        let (call, name, etag) = wire::read_delete(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let held = self.held_directly(&name).await?;
+            let mut change = match self.open_over(&call, &name, "members.delete", &held).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some(removed) = member::remove(&mut change, &name, etag, &held).await? {
+                return change.answer(wire::write_removed(&removed)).await;
+            }
+        }
+        Err(outrun())
+    }
+}
+
+impl Directory {
+    /// What a member holds directly in the organization, as of now.
+    async fn held_directly(&self, name: &MemberName) -> Result<Vec<RoleBinding>, Status> {
+        let user = user_of(name).ok_or_else(|| Error::not_found(name.as_str()))?;
+        let principal = Principal::User(user);
+        Ok(store::role_binding::of_principal_in(self.ledger.reader(), &principal, &name.organization()).await.map_err(Error::from)?)
+    }
+
+    /// Opens a write that needs a permission on the organization, and authority over each of these bindings.
+    async fn open_over<R: Answer>(
+        &self,
+        call: &WriteCall,
+        name: &MemberName,
+        action: &str,
+        held: &[RoleBinding],
+    ) -> Result<Opened<R>, Status> {
+        let organization = name.organization();
+        let ask = Ask::writing(organization.as_str()).to(permission(action, organization.as_str()));
+        self.open(call, held.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())))).await
+    }
+
+    /// Members with the organization role of each.
+    async fn participants(&self, organization: &NodeName, members: Vec<Member>, roles: &[String]) -> Result<Vec<Participant>, Status> {
+        let users: Vec<_> = members.iter().map(|member| member.user.clone()).collect();
+        let held =
+            store::role_binding::held_by(self.ledger.reader(), organization, &users, roles, self.now()).await.map_err(Error::from)?;
+        let role_of = |member: &Member| held.iter().find(|(user, _)| *user == member.user).map(|(_, role)| role.clone());
+        Ok(members.into_iter().map(|member| Participant { organization_role: role_of(&member), member }).collect())
+    }
+}

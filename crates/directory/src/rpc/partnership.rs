@@ -1,0 +1,125 @@
+//! The handlers of partnerships.
+
+use api::directory::v1::{self as proto, partnership_service_server::PartnershipService};
+use client::guard::{Ask, any_of, permission};
+use decision::name::PartnershipName;
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::{
+    Directory,
+    call::Call,
+    change::{Answer, Opened},
+    partnership::{self, Partnership},
+    status::Error,
+    store,
+    wire::partnership as wire,
+};
+
+#[async_trait]
+impl PartnershipService for Directory {
+    async fn create_partnership(&self, request: Request<proto::CreatePartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
+        let (call, draft) = wire::read_create(&request)?;
+        let ask = Ask::writing(draft.name.organization().as_str()).to(permission("partners.create", draft.node.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let partnership = partnership::offer(&mut change, draft).await?;
+        let answer = wire::write(&partnership, change.now());
+        change.answer(answer).await
+    }
+
+    async fn get_partnership(&self, request: Request<proto::GetPartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
+        let (call, name) = wire::read_get(&request)?;
+        let partnership = self.partnership_seen(&call, &name).await?;
+        let sides =
+            any_of([permission("partners.get", partnership.node.as_str()), permission("partners.get", partnership.partner.as_str())]);
+        self.permit(&call, Ask::writing(name.organization().as_str()).to(sides)).await?;
+        let mut answer = wire::write(&partnership, self.now());
+        answer.stamp(&self.head().await?);
+        Ok(Response::new(answer))
+    }
+
+    async fn list_partnerships(
+        &self,
+        request: Request<proto::ListPartnershipsRequest>,
+    ) -> Result<Response<proto::ListPartnershipsResponse>, Status> {
+        let (call, page, organization, side) = wire::read_list(self, &request)?;
+        self.permit(&call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
+        let limit = page.size as u64 + 1;
+        let mut found = store::partnership::page(self.ledger.reader(), &side, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let more = found.len() > page.size;
+        found.truncate(page.size);
+        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|partnership| partnership.name.as_str()));
+        let now = self.now();
+        let revision = self.head().await?;
+        let partnerships = found.iter().map(|row| proto::Partnership { revision: revision.clone(), ..wire::write(row, now) }).collect();
+        Ok(Response::new(proto::ListPartnershipsResponse { partnerships, next_page_token, revision }))
+    }
+
+    async fn update_partnership(&self, request: Request<proto::UpdatePartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
+        let (call, name, wanted, etag) = wire::read_update(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        // Its node never changes, so what is asked for holds for whatever state is found under the lock.
+        let seen = self.partnership_seen(&call.call, &name).await?;
+        let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.node.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let partnership = partnership::amend(&mut change, &name, &wanted, etag).await?;
+        let answer = wire::write(&partnership, change.now());
+        change.answer(answer).await
+    }
+
+    async fn accept_partnership(&self, request: Request<proto::AcceptPartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
+        let (call, name, etag) = wire::read_accept(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        let seen = self.partnership_seen(&call.call, &name).await?;
+        // The record is the offering organization's; the authority is the partner's.
+        let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.partner.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let partnership = partnership::accept(&mut change, &name, etag).await?;
+        let answer = wire::write(&partnership, change.now());
+        change.answer(answer).await
+    }
+
+    async fn delete_partnership(
+        &self,
+        request: Request<proto::DeletePartnershipRequest>,
+    ) -> Result<Response<proto::DeletePartnershipResponse>, Status> {
+        let (call, name, etag) = wire::read_delete(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        let seen = self.partnership_seen(&call.call, &name).await?;
+        let sides = any_of([permission("partners.delete", seen.node.as_str()), permission("partners.delete", seen.partner.as_str())]);
+        let mut change = match self.open(&call, Ask::writing(name.organization().as_str()).to(sides)).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let (partnership, removed) = partnership::end(&mut change, &name, etag).await?;
+        let partnership = Some(wire::write(&partnership, change.now()));
+        let removed_bindings = removed.iter().map(ToString::to_string).collect();
+        change.answer(proto::DeletePartnershipResponse { partnership, removed_bindings }).await
+    }
+}
+
+impl Directory {
+    /// A partnership as it is now. That it is missing is said to those only who may see the partnerships of the organization.
+    async fn partnership_seen(&self, call: &Call, name: &PartnershipName) -> Result<Partnership, Status> {
+        if let Some(partnership) = store::partnership::find(self.ledger.reader(), name).await.map_err(Error::from)? {
+            return Ok(partnership);
+        }
+        let organization = name.organization();
+        self.permit(call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
+        Err(Error::not_found(name.as_str()).into())
+    }
+}

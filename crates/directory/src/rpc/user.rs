@@ -1,0 +1,142 @@
+//! The handlers of users.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{
+    authz::v1 as authz,
+    directory::v1::{self as proto, user_service_server::UserService},
+};
+use client::guard::{Ask, myself, platform};
+use decision::name::{NodeName, Principal};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{ATTEMPTS, outrun};
+use crate::{
+    Directory,
+    call::Call,
+    change::{Answer, Opened},
+    status::Error,
+    store,
+    user::{self, TreeRules},
+    wire::user as wire,
+};
+
+#[async_trait]
+impl UserService for Directory {
+    async fn create_user(&self, request: Request<proto::CreateUserRequest>) -> Result<Response<proto::User>, Status> {
+        let (call, draft) = wire::read_create(&request)?;
+        let mut change = match self.open(&call, Ask::writing(draft.name.as_str()).to(platform())).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let user = user::create(&mut change, draft).await?;
+        change.answer(wire::write(&user)).await
+    }
+
+    async fn get_user(&self, request: Request<proto::GetUserRequest>) -> Result<Response<proto::User>, Status> {
+        let (call, name) = wire::read_get(&request)?;
+        self.permit(&call, Ask::writing(name.as_str()).to(myself(name.as_str()))).await?;
+        let found = store::user::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        let mut answer = wire::write(&found.ok_or_else(|| Error::not_found(name.as_str()))?);
+        answer.stamp(&self.head().await?);
+        Ok(Response::new(answer))
+    }
+
+    async fn list_users(&self, request: Request<proto::ListUsersRequest>) -> Result<Response<proto::ListUsersResponse>, Status> {
+        let (call, page, with_deleted) = wire::read_list(self, &request)?;
+        // Of no tree: nothing is written, so nothing is locked.
+        self.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
+        let limit = page.size as u64 + 1;
+        let mut found = store::user::page(self.ledger.reader(), with_deleted, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let more = found.len() > page.size;
+        found.truncate(page.size);
+        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|user| user.name.as_str()));
+        let revision = self.head().await?;
+        let users = found.iter().map(|user| proto::User { revision: revision.clone(), ..wire::write(user) }).collect();
+        Ok(Response::new(proto::ListUsersResponse { users, next_page_token, revision }))
+    }
+
+    async fn update_user(&self, request: Request<proto::UpdateUserRequest>) -> Result<Response<proto::User>, Status> {
+        let (call, name, wanted, etag) = wire::read_update(&request)?;
+        // An address is a proof of who somebody is, so the platform says what it is.
+        let needed = if wanted.email.is_some() { platform() } else { myself(name.as_str()) };
+        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(needed)).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let user = user::update(&mut change, &name, &wanted, etag).await?;
+        change.answer(wire::write(&user)).await
+    }
+
+    async fn delete_user(&self, request: Request<proto::DeleteUserRequest>) -> Result<Response<proto::User>, Status> {
+        let (call, name, etag) = wire::read_delete(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let organizations = store::user::organizations_of(self.ledger.reader(), &name).await.map_err(Error::from)?;
+            let rules = self.rules_of(&call.call, &organizations).await?;
+            let ask = rules.keys().fold(Ask::writing(name.as_str()).to(platform()), |ask, root| ask.also_writing(root.as_str()));
+            let mut change = match self.open(&call, ask).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some(user) = user::delete(&mut change, &name, etag, &organizations, &rules).await? {
+                return change.answer(wire::write(&user)).await;
+            }
+        }
+        Err(outrun())
+    }
+
+    async fn suspend_user(&self, request: Request<proto::SuspendUserRequest>) -> Result<Response<proto::SuspendUserResponse>, Status> {
+        let (call, name, etag) = wire::read_suspend(&request)?;
+        if let Some(answer) = self.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let held =
+                store::role_binding::of_principal(self.ledger.reader(), &Principal::User(name.clone())).await.map_err(Error::from)?;
+            let rules = self.rules_of(&call.call, &user::at_organizations(&held)).await?;
+            let mut change = match self.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some((user, lacking)) = user::suspend(&mut change, &name, etag, &rules).await? {
+                let organizations_needing_owner = lacking.iter().map(ToString::to_string).collect();
+                let answer = proto::SuspendUserResponse { user: Some(wire::write(&user)), organizations_needing_owner };
+                return change.answer(answer).await;
+            }
+        }
+        Err(outrun())
+    }
+
+    async fn reactivate_user(&self, request: Request<proto::ReactivateUserRequest>) -> Result<Response<proto::User>, Status> {
+        let (call, name, etag) = wire::read_reactivate(&request)?;
+        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let user = user::reactivate(&mut change, &name, etag).await?;
+        change.answer(wire::write(&user)).await
+    }
+}
+
+impl Directory {
+    /// What the role models of the trees of these organizations say, by their roots. A permit tells the rules of one tree only, so each tree
+    /// has one that is asked for and not spent; whoever uses them compares the pinned revisions under the locks.
+    async fn rules_of(&self, call: &Call, organizations: &BTreeSet<NodeName>) -> Result<BTreeMap<NodeName, TreeRules>, Status> {
+        let mut rules = BTreeMap::new();
+        for name in organizations {
+            let found = store::organization::find(self.ledger.reader(), name).await.map_err(Error::from)?;
+            let Some(organization) = found else { continue };
+            if rules.contains_key(&organization.root) {
+                continue;
+            }
+            let permit = self.permit(call, Ask::writing(organization.root.as_str()).to(platform())).await?;
+            let authz::Permit { role_model, role_model_revision, membership, required_roles, .. } = permit.granted().clone();
+            let membership = membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
+            rules.insert(organization.root, TreeRules { role_model, role_model_revision, membership, required_roles });
+        }
+        Ok(rules)
+    }
+}

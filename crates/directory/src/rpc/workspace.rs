@@ -1,0 +1,113 @@
+//! The service of workspaces.
+
+use api::directory::v1::{
+    self as proto, CreateWorkspaceRequest, DeleteWorkspaceRequest, GetWorkspaceRequest, ListWorkspacesRequest, ListWorkspacesResponse,
+    UpdateWorkspaceRequest, workspace_service_server::WorkspaceService,
+};
+use client::guard::{Ask, permission};
+use decision::name::NodeName;
+use ledger::StoreError;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{nothing_below, open_below};
+use crate::{
+    Directory,
+    change::{Change, Opened},
+    feed,
+    listing::{Rows, Standing},
+    status::Error,
+    store,
+    wire::{
+        self, Etag,
+        workspace::{WorkspaceFilter, write},
+    },
+    workspace::Workspace,
+};
+
+#[async_trait]
+impl WorkspaceService for Directory {
+    async fn create_workspace(&self, request: Request<CreateWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
+        let (call, name, display_name) = wire::workspace::read_create(&request)?;
+        let organization = name.organization();
+        let ask = Ask::writing(organization.as_str()).to(permission("workspaces.create", organization.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        open_below(&change, &organization).await?;
+        if store::workspace::find(change.connection(), &name).await.map_err(Error::from)?.is_some() {
+            return Err(Error::AlreadyExists { name: name.to_string() }.into());
+        }
+        let workspace = Workspace::new(name, display_name, change.now());
+        store::workspace::insert(change.connection(), &workspace).await.map_err(Error::from)?;
+        change.put(feed::workspace(&workspace));
+        change.audit("workspaces.create", workspace.name.as_str(), None, Some(workspace.audited()));
+        change.answer(write(&workspace)).await
+    }
+
+    async fn get_workspace(&self, request: Request<GetWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
+        let (call, name) = wire::workspace::read_get(&request)?;
+        self.permit(&call, Ask::writing(name.as_str()).to(permission("workspaces.get", name.as_str()))).await?;
+        let workspace = store::workspace::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        let workspace = workspace.ok_or_else(|| Error::not_found(name.as_str()))?;
+        Ok(Response::new(proto::Workspace { revision: self.head().await?, ..write(&workspace) }))
+    }
+
+    async fn list_workspaces(&self, request: Request<ListWorkspacesRequest>) -> Result<Response<ListWorkspacesResponse>, Status> {
+        let (call, page, filter) = wire::workspace::read_list(self, &request)?;
+        let organization = filter.organization.as_str();
+        let standing = Standing::of(self.permit(&call, Ask::writing(organization).to(permission("organization.get", organization))).await)?;
+        let listed = self.list_permitted(&call, &page, "workspaces.get", standing, &filter).await?;
+        let workspaces = listed.rows.iter().map(|row| proto::Workspace { revision: listed.revision.clone(), ..write(row) }).collect();
+        Ok(Response::new(ListWorkspacesResponse { workspaces, next_page_token: listed.next_page_token, revision: listed.revision }))
+    }
+
+    async fn update_workspace(&self, request: Request<UpdateWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
+        let (call, name, display_name, etag) = wire::workspace::read_update(&request)?;
+        let ask = Ask::writing(name.as_str()).to(permission("workspaces.update", name.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let before = present(&change, &name, etag).await?;
+        let after = before.renamed(display_name, change.now());
+        store::workspace::update(change.connection(), &after).await.map_err(Error::from)?;
+        change.audit("workspaces.update", name.as_str(), Some(before.audited()), Some(after.audited()));
+        change.answer(write(&after)).await
+    }
+
+    async fn delete_workspace(&self, request: Request<DeleteWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
+        let (call, name, etag, force) = wire::workspace::read_delete(&request)?;
+        let ask = Ask::writing(name.as_str()).to(permission("workspaces.delete", name.as_str()));
+        let mut change = match self.open(&call, ask).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let before = present(&change, &name, etag).await?;
+        nothing_below(&change, &name, force).await?;
+        let after = before.ended(change.now());
+        store::workspace::update(change.connection(), &after).await.map_err(Error::from)?;
+        change.put(feed::workspace(&after));
+        change.audit("workspaces.delete", name.as_str(), Some(before.audited()), Some(after.audited()));
+        change.answer(write(&after)).await
+    }
+}
+
+/// The workspace as it is, if it is as the client has seen it and can be changed.
+async fn present(change: &Change, name: &NodeName, etag: Etag) -> Result<Workspace, Error> {
+    let workspace = store::workspace::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    workspace.expect(etag)?;
+    Ok(workspace)
+}
+
+impl Rows for WorkspaceFilter {
+    type Row = Workspace;
+
+    async fn fetch(&self, directory: &Directory, after: Option<&str>, limit: u64) -> Result<Vec<Workspace>, StoreError> {
+        store::workspace::page(directory.ledger.reader(), &self.organization, self.with_deleted, after, limit).await
+    }
+
+    fn name(row: &Workspace) -> &NodeName {
+        &row.name
+    }
+}

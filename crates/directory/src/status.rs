@@ -1,0 +1,243 @@
+//! Every refusal of the directory, and the status that it becomes.
+
+use std::time::Duration;
+
+use api::error::v1::Reason;
+use chassis::{internal, refuse};
+use ledger::StoreError;
+use tonic::{Code, Status};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// No such thing; said to those only who may see the place where it would be.
+    #[error("`{name}` does not exist")]
+    NotFound { name: String },
+    /// The name is taken, or was once.
+    #[error("`{name}` exists, or existed once; names are never used again, choose another")]
+    AlreadyExists { name: String },
+    /// Another user has the e-mail address.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// The thing has changed since its etag was read.
+    #[error("`{name}` has changed since; read it again and pass its present `etag`")]
+    EtagMismatch { name: String },
+    /// The state of the thing does not allow it.
+    #[error("`{name}` is {state}; {remedy}")]
+    WrongState { name: String, state: &'static str, remedy: &'static str },
+    /// Something is below.
+    #[error("`{name}` still has something below it")]
+    HasChildren { name: String, below: Vec<(&'static str, u64)>, forceable: bool },
+    /// A required role would be left without an active, unexpiring, direct holder.
+    #[error("`{organization}` must always have an active holder of `{role}` without an expiry; assign somebody else first")]
+    RequiredRole { organization: String, role: String },
+    /// No seat is left.
+    #[error("all {limit} seats of `{role}` at `{node}` are taken; revoke one first")]
+    SeatsTaken { role: String, node: String, limit: u32 },
+    /// At most one of a set.
+    #[error("`{user}` holds `{held}` at `{node}`, which excludes this role; change that binding instead")]
+    RoleExclusive { user: String, held: String, node: String },
+    /// A group in itself.
+    #[error("`{member}` contains `{group}`; a group cannot contain itself")]
+    GroupCycle { group: String, member: String },
+    /// Not an active member, and nothing makes them one.
+    #[error("`{user}` is not an active member of `{organization}`; make them a member first")]
+    NotAMember { user: String, organization: String },
+    /// Members stay.
+    #[error("the role model of `{organization}` says that members stay; suspend the member instead")]
+    MembersStay { organization: String },
+    /// The sponsor does not allow the binding.
+    #[error("`{sponsor}` does not allow this binding: {why}")]
+    SponsorLimit { sponsor: String, why: &'static str },
+    /// The role cannot be bound in this way.
+    #[error("`{role}` cannot be bound in this way: {why}")]
+    InvalidBinding { role: String, why: &'static str },
+    /// A field names something that is not there, or is no such thing.
+    #[error("`{path}` is not right: {description}")]
+    Field { path: &'static str, description: String },
+    /// Refused by another service: passed on as it came.
+    #[error("refused: {}", .0.message())]
+    Refused(Status),
+    /// The permit does not say what it must. A fault of ours.
+    #[error("the permit lacks {0}")]
+    IncompletePermit(&'static str),
+    /// The ledger did not write.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Ledger(error.into())
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+impl Error {
+    /// No such thing.
+    pub(crate) fn not_found(name: impl Into<String>) -> Self {
+        Self::NotFound { name: name.into() }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NotFound { name } => refuse(Code::NotFound, Reason::NotFound, message).resource(kind(&name), name).status(),
+            Error::AlreadyExists { name } => {
+                refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&name), name).status()
+            }
+            Error::EmailTaken => refuse(Code::AlreadyExists, Reason::AlreadyExists, message).field("user.email", "taken").status(),
+            Error::EtagMismatch { name } => refuse(Code::Aborted, Reason::EtagMismatch, message).resource(kind(&name), name).status(),
+            Error::WrongState { name, state, remedy } => refuse(Code::FailedPrecondition, Reason::WrongState, message)
+                .metadata("state", state)
+                .precondition("STATE", name, remedy)
+                .status(),
+            Error::HasChildren { name, below, forceable } => {
+                let remedy = if forceable { "end it first, or pass `force`" } else { "end it first; `force` does not help" };
+                below
+                    .into_iter()
+                    .fold(
+                        refuse(Code::FailedPrecondition, Reason::HasChildren, format!("{message}; {remedy}")),
+                        |refusal, (what, count)| {
+                            refusal.metadata(what, count).precondition("CHILDREN", name.clone(), format!("{count} {what}"))
+                        },
+                    )
+                    .status()
+            }
+            Error::RequiredRole { organization, role } => refuse(Code::FailedPrecondition, Reason::RequiredRole, message)
+                .metadata("role", &role)
+                .metadata("organization", &organization)
+                .precondition("REQUIRED_ROLE", organization, role)
+                .status(),
+            Error::SeatsTaken { role, node, limit } => refuse(Code::ResourceExhausted, Reason::SeatsTaken, message)
+                .metadata("role", &role)
+                .metadata("node", node)
+                .metadata("limit", limit)
+                .quota(role, format!("{limit} seats"))
+                .status(),
+            Error::RoleExclusive { user, held, node } => refuse(Code::FailedPrecondition, Reason::RoleExclusive, message)
+                .metadata("user", user)
+                .metadata("role", &held)
+                .precondition("ROLE_EXCLUSIVE", node, held)
+                .status(),
+            Error::GroupCycle { group, member } => {
+                refuse(Code::FailedPrecondition, Reason::GroupCycle, message).precondition("GROUP_CYCLE", group, member).status()
+            }
+            Error::NotAMember { user, organization } => refuse(Code::FailedPrecondition, Reason::NotAMember, message)
+                .metadata("user", &user)
+                .precondition("MEMBER", organization, user)
+                .status(),
+            Error::MembersStay { organization } => refuse(Code::FailedPrecondition, Reason::MembersStay, message)
+                .precondition("MEMBERS_STAY", organization, "the role model's `membership.permanent`")
+                .status(),
+            Error::SponsorLimit { sponsor, why } => {
+                refuse(Code::FailedPrecondition, Reason::SponsorLimit, message).precondition("SPONSOR", sponsor, why).status()
+            }
+            Error::InvalidBinding { role, why } => {
+                refuse(Code::InvalidArgument, Reason::InvalidBinding, message).metadata("role", role).field("role_binding", why).status()
+            }
+            Error::Field { path, description } => {
+                refuse(Code::InvalidArgument, Reason::InvalidField, message).field(path, description).status()
+            }
+            Error::Refused(status) => status,
+            Error::IncompletePermit(what) => internal(format!("the permit lacks {what}")),
+            Error::Ledger(error) => ledger_status(error),
+        }
+    }
+}
+
+fn ledger_status(error: ledger::Error) -> Status {
+    const RETRY: Duration = Duration::from_millis(500);
+    let message = error.to_string();
+    match error {
+        ledger::Error::RequestIdReused => refuse(Code::InvalidArgument, Reason::RequestIdReused, message)
+            .field("request_id", "was used before for another request; take a new UUID for each")
+            .status(),
+        ledger::Error::Busy { retry_after } => {
+            refuse(Code::Unavailable, Reason::Busy, format!("{message}; try again")).retry_after(retry_after).status()
+        }
+        ledger::Error::Refused(status) => status,
+        ledger::Error::Unavailable => refuse(Code::Unavailable, Reason::NotReady, message).retry_after(RETRY).status(),
+        ledger::Error::OutcomeUnknown => {
+            let message = "it is not known whether this was done; send the same call with the same `request_id` again";
+            refuse(Code::Unavailable, Reason::NotReady, message).retry_after(RETRY).status()
+        }
+        // Two calls at once took the same name or e-mail address; the rows are looked for before, so this is the other's commit meanwhile.
+        ledger::Error::Unique { .. } => {
+            refuse(Code::AlreadyExists, Reason::AlreadyExists, "somebody else has just taken the name").status()
+        }
+        // Values are bounded where they are read so that no record comes near this.
+        error @ (ledger::Error::RecordTooLarge { .. }
+        | ledger::Error::ForeignKey { .. }
+        | ledger::Error::Poisoned
+        | ledger::Error::Storage(_)) => internal(error),
+    }
+}
+
+/// The type of what a name is of, as `ResourceInfo` says it.
+fn kind(name: &str) -> &'static str {
+    let mut parts = name.split('/');
+    match (parts.next(), parts.nth(1), parts.nth(1)) {
+        (Some("users"), ..) => "tenantry/User",
+        (Some("roleModels"), ..) => "tenantry/RoleModel",
+        (_, None, _) => "tenantry/Organization",
+        (_, Some("workspaces"), None) => "tenantry/Workspace",
+        (_, Some("accounts"), None) => "tenantry/Account",
+        (_, Some("groups"), None) => "tenantry/Group",
+        (_, Some("members"), None) => "tenantry/Member",
+        (_, Some("partnerships"), None) => "tenantry/Partnership",
+        (_, Some("roleBindings"), None) => "tenantry/RoleBinding",
+        (_, Some("roles"), None) => "tenantry/Role",
+        _ => "tenantry/Resource",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_name_tells_what_it_is_of() {
+        for (name, expected) in [
+            ("users/ann", "tenantry/User"),
+            ("organizations/acme", "tenantry/Organization"),
+            ("organizations/acme/workspaces/emea", "tenantry/Workspace"),
+            ("organizations/acme/workspaces/emea/campaigns/42", "tenantry/Resource"),
+            ("organizations/acme/deals/1", "tenantry/Resource"),
+            ("organizations/acme/groups/buyers", "tenantry/Group"),
+        ] {
+            assert_eq!(kind(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn children_are_counted_by_what_they_are() {
+        let below = vec![("workspaces", 2), ("accounts", 3)];
+        let status = Status::from(Error::HasChildren { name: "organizations/acme".into(), below, forceable: true });
+        assert_eq!(status.code(), Code::FailedPrecondition);
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.metadata["workspaces"].as_str(), info.metadata["accounts"].as_str()),
+            ("HAS_CHILDREN", "2", "3")
+        );
+        assert_eq!(details.precondition_failure().unwrap().violations.len(), 2);
+    }
+
+    #[test]
+    fn a_taken_seat_says_the_role_and_the_limit() {
+        let status = Status::from(Error::SeatsTaken { role: "roleModels/m/roles/r".into(), node: "organizations/acme".into(), limit: 5 });
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.get_error_details().quota_failure().unwrap().violations[0].subject, "roleModels/m/roles/r");
+        assert_eq!(status.get_error_details().error_info().unwrap().metadata["limit"], "5");
+    }
+}

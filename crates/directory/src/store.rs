@@ -1,0 +1,17 @@
+//! What the directory keeps: tables and queries. The only place that knows sea-orm.
+
+pub(crate) mod account;
+pub(crate) mod entity;
+pub(crate) mod group;
+pub(crate) mod holders;
+pub(crate) mod member;
+pub(crate) mod migration;
+pub(crate) mod node;
+pub(crate) mod organization;
+pub(crate) mod partnership;
+mod read;
+pub(crate) mod resource;
+pub(crate) mod retired;
+pub(crate) mod role_binding;
+pub(crate) mod user;
+pub(crate) mod workspace;

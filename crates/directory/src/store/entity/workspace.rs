@@ -1,0 +1,35 @@
+//! Workspaces. Rows stay when deleted.
+
+use sea_orm::entity::prelude::*;
+
+use super::columns::Names;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "workspace")]
+pub struct Model {
+    /// `organizations/acme/workspaces/emea`.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    /// Its organization.
+    pub organization: String,
+    /// What people call it.
+    pub display_name: String,
+    /// It is deleted.
+    pub deleted: bool,
+    /// The components enabled here; none if unset.
+    #[sea_orm(column_type = "JsonBinary", nullable)]
+    pub ceiling: Option<Names>,
+    /// When it was created.
+    pub create_time: DateTimeUtc,
+    /// When it last changed.
+    pub update_time: DateTimeUtc,
+    /// Counts the changes of the row, from 1: its etag.
+    pub version: i64,
+}
+
+/// None: joins are not made through the entities.
+#[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,71 @@
+//! Memberships in the database.
+
+use decision::name::{MemberName, NodeName, UserName};
+use ledger::StoreError;
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::{
+    member::Member,
+    store::{
+        entity::member::{ActiveModel, Column, Entity, Model},
+        read::stored,
+    },
+};
+
+pub(crate) async fn find(db: &impl ConnectionTrait, name: &MemberName) -> Result<Option<Member>, StoreError> {
+    Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
+    Entity::insert(row(member)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub(crate) async fn update(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
+    Entity::update(row(member)).exec(db).await?;
+    Ok(())
+}
+
+/// Deletes the row. The name is not retired: who was removed may join again, under the one name that they can have.
+pub(crate) async fn delete(db: &impl ConnectionTrait, name: &MemberName) -> Result<(), StoreError> {
+    Entity::delete_by_id(name.as_str()).exec(db).await?;
+    Ok(())
+}
+
+/// The next so many of an organization after a name.
+pub(crate) async fn page(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Member>, StoreError> {
+    let mut query = Entity::find().filter(Column::Organization.eq(organization.as_str())).order_by_asc(Column::Name).limit(limit);
+    if let Some(name) = after {
+        query = query.filter(Column::Name.gt(name));
+    }
+    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+fn row(member: &Member) -> ActiveModel {
+    let model = Model {
+        name: member.name.to_string(),
+        organization: member.name.organization().to_string(),
+        user: member.user.to_string(),
+        suspended: member.suspended,
+        create_time: member.create_time,
+        update_time: member.update_time,
+        version: member.version,
+    };
+    model.into_active_model().reset_all()
+}
+
+fn read(row: Model) -> Result<Member, DbErr> {
+    Ok(Member {
+        name: stored(MemberName::parse(&row.name))?,
+        user: stored(UserName::parse(&row.user))?,
+        suspended: row.suspended,
+        create_time: row.create_time,
+        update_time: row.update_time,
+        version: row.version,
+    })
+}

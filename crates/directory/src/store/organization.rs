@@ -1,0 +1,130 @@
+//! Organizations in the database.
+
+use decision::{name::NodeName, record::OrganizationKind};
+use ledger::StoreError;
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+
+use crate::{
+    organization::{Organization, Pinned, Profile},
+    store::{
+        entity::{
+            columns::Names,
+            organization::{ActiveModel, Column, Entity, Model, OrganizationKind as StoredKind},
+        },
+        read::{stored, unreadable},
+    },
+};
+
+pub(crate) async fn find(db: &impl ConnectionTrait, name: &NodeName) -> Result<Option<Organization>, StoreError> {
+    let Some(row) = Entity::find_by_id(name.as_str()).one(db).await? else { return Ok(None) };
+    let pinned = match own_pinned(&row)? {
+        Some(pinned) => pinned,
+        None => pinned(db, &row.root).await?,
+    };
+    Ok(Some(read(row, pinned)?))
+}
+
+pub(crate) async fn insert(db: &impl ConnectionTrait, organization: &Organization) -> Result<(), StoreError> {
+    Entity::insert(row(organization)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub(crate) async fn update(db: &impl ConnectionTrait, organization: &Organization) -> Result<(), StoreError> {
+    Entity::update(row(organization)).exec(db).await?;
+    Ok(())
+}
+
+/// The next so many after a name: the customers of a workspace, or roots.
+pub(crate) async fn page(
+    db: &impl ConnectionTrait,
+    workspace: Option<&NodeName>,
+    with_deleted: bool,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Organization>, StoreError> {
+    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+    query = match workspace {
+        Some(workspace) => query.filter(Column::Parent.eq(workspace.as_str())),
+        None => query.filter(Column::Parent.is_null()),
+    };
+    if !with_deleted {
+        query = query.filter(Column::Deleted.eq(false));
+    }
+    if let Some(name) = after {
+        query = query.filter(Column::Name.gt(name));
+    }
+    let rows = query.all(db).await?;
+    // The customers of one workspace are all of one tree.
+    let mut of_tree = None;
+    let mut organizations = Vec::with_capacity(rows.len());
+    for row in rows {
+        let pinned = match (own_pinned(&row)?, &of_tree) {
+            (Some(own), _) => own,
+            (None, Some(known)) => Pinned::clone(known),
+            (None, None) => of_tree.insert(pinned(db, &row.root).await?).clone(),
+        };
+        organizations.push(read(row, pinned)?);
+    }
+    Ok(organizations)
+}
+
+/// What a root has pinned.
+async fn pinned(db: &impl ConnectionTrait, root: &str) -> Result<Pinned, StoreError> {
+    let row = Entity::find_by_id(root).one(db).await?.ok_or_else(|| unreadable("the root of its tree"))?;
+    Ok(own_pinned(&row)?.ok_or_else(|| unreadable("the role model of a root"))?)
+}
+
+fn own_pinned(row: &Model) -> Result<Option<Pinned>, DbErr> {
+    let (Some(model), Some(revision)) = (&row.role_model, row.role_model_revision) else { return Ok(None) };
+    let revision = u32::try_from(revision).map_err(|_| unreadable("a revision"))?;
+    Ok(Some(Pinned { model: model.clone(), revision }))
+}
+
+fn row(organization: &Organization) -> ActiveModel {
+    let own = organization.parent.is_none();
+    let model = Model {
+        name: organization.name.to_string(),
+        kind: match organization.kind {
+            OrganizationKind::Marketer => StoredKind::Marketer,
+            OrganizationKind::Publisher => StoredKind::Publisher,
+            OrganizationKind::Mixed => StoredKind::Mixed,
+        },
+        display_name: organization.profile.display_name.clone(),
+        website: organization.profile.website.clone(),
+        location: organization.profile.location.clone(),
+        parent: organization.parent.as_ref().map(ToString::to_string),
+        root: organization.root.to_string(),
+        role_model: own.then(|| organization.pinned.model.clone()),
+        role_model_revision: own.then(|| organization.pinned.revision.into()),
+        provisioning: organization.provisioning,
+        suspended: organization.suspended,
+        deleted: organization.deleted,
+        ceiling: organization.ceiling.clone().map(Names),
+        create_time: organization.create_time,
+        update_time: organization.update_time,
+        version: organization.version,
+    };
+    model.into_active_model().reset_all()
+}
+
+fn read(row: Model, pinned: Pinned) -> Result<Organization, DbErr> {
+    Ok(Organization {
+        name: stored(NodeName::parse(&row.name))?,
+        kind: match row.kind {
+            StoredKind::Marketer => OrganizationKind::Marketer,
+            StoredKind::Publisher => OrganizationKind::Publisher,
+            StoredKind::Mixed => OrganizationKind::Mixed,
+        },
+        profile: Profile { display_name: row.display_name, website: row.website, location: row.location },
+        parent: row.parent.map(|parent| stored(NodeName::parse(&parent))).transpose()?,
+        root: stored(NodeName::parse(&row.root))?,
+        pinned,
+        provisioning: row.provisioning,
+        suspended: row.suspended,
+        deleted: row.deleted,
+        ceiling: row.ceiling.map(|Names(components)| components),
+        create_time: row.create_time,
+        update_time: row.update_time,
+        version: row.version,
+    })
+}

@@ -1,0 +1,110 @@
+//! Users in the database.
+
+use std::collections::BTreeSet;
+
+use decision::name::{NodeName, UserName};
+use ledger::StoreError;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Statement,
+};
+
+use crate::{
+    store::{
+        entity::user::{ActiveModel, Column, Entity, Model, UserKind as StoredKind},
+        read::{stored, unreadable},
+    },
+    user::{Email, User, UserKind},
+};
+
+pub(crate) async fn find(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<User>, StoreError> {
+    Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+/// The same, and nobody changes or deletes it until the transaction ends.
+pub(crate) async fn find_for_update(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<User>, StoreError> {
+    Entity::find_by_id(name.as_str()).lock_exclusive().one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+/// Whether there is such a user, not deleted; nobody deletes it until the transaction ends.
+pub(crate) async fn holds(db: &impl ConnectionTrait, name: &UserName) -> Result<bool, StoreError> {
+    Ok(Entity::find_by_id(name.as_str()).filter(Column::Deleted.eq(false)).lock_shared().one(db).await?.is_some())
+}
+
+pub(crate) async fn insert(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
+    Entity::insert(row(user)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+pub(crate) async fn update(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
+    Entity::update(row(user)).exec(db).await?;
+    Ok(())
+}
+
+/// The user who has this address, without regard to case.
+pub(crate) async fn with_email(db: &impl ConnectionTrait, email: &Email) -> Result<Option<User>, StoreError> {
+    Entity::find().filter(Column::EmailKey.eq(email.key())).one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+/// The next so many of a list after a name.
+pub(crate) async fn page(db: &impl ConnectionTrait, with_deleted: bool, after: Option<&str>, limit: u64) -> Result<Vec<User>, StoreError> {
+    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+    if !with_deleted {
+        query = query.filter(Column::Deleted.eq(false));
+    }
+    if let Some(name) = after {
+        query = query.filter(Column::Name.gt(name));
+    }
+    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Organization {
+    organization: String,
+}
+
+/// The organizations in which a user has anything: a membership, a binding, a place in a group.
+pub(crate) async fn organizations_of(db: &impl ConnectionTrait, user: &UserName) -> Result<BTreeSet<NodeName>, StoreError> {
+    let sql = "SELECT organization FROM member WHERE member_user = $1
+        UNION SELECT organization FROM role_binding WHERE principal = $1
+        UNION SELECT organization FROM group_member WHERE member = $1";
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.as_str().into()]);
+    let rows = Organization::find_by_statement(statement).all(db).await?;
+    rows.into_iter().map(|row| stored(NodeName::parse(&row.organization)).map_err(Into::into)).collect()
+}
+
+fn row(user: &User) -> ActiveModel {
+    let model = Model {
+        name: user.name.to_string(),
+        kind: match user.kind {
+            UserKind::Person => StoredKind::Person,
+            UserKind::ServiceAccount => StoredKind::ServiceAccount,
+        },
+        email: user.email.as_ref().map(|email| email.as_str().to_owned()),
+        email_key: user.email.as_ref().map(Email::key),
+        display_name: user.display_name.clone(),
+        suspended: user.suspended,
+        deleted: user.deleted,
+        create_time: user.create_time,
+        update_time: user.update_time,
+        version: user.version,
+    };
+    model.into_active_model().reset_all()
+}
+
+fn read(row: Model) -> Result<User, DbErr> {
+    Ok(User {
+        name: stored(UserName::parse(&row.name))?,
+        kind: match row.kind {
+            StoredKind::Person => UserKind::Person,
+            StoredKind::ServiceAccount => UserKind::ServiceAccount,
+        },
+        email: row.email.map(|email| Email::parse(&email).ok_or_else(|| unreadable("an e-mail address"))).transpose()?,
+        display_name: row.display_name,
+        suspended: row.suspended,
+        deleted: row.deleted,
+        create_time: row.create_time,
+        update_time: row.update_time,
+        version: row.version,
+    })
+}

@@ -1,0 +1,280 @@
+//! Messages to domain values and back: the only place that knows both. Everything is parsed here, all fields of a request at once.
+
+pub(crate) mod account;
+pub(crate) mod ceiling;
+pub(crate) mod group;
+pub(crate) mod member;
+mod messages;
+pub(crate) mod organization;
+pub(crate) mod partnership;
+pub(crate) mod resource;
+pub(crate) mod role_binding;
+pub(crate) mod user;
+pub(crate) mod workspace;
+
+use std::collections::BTreeSet;
+
+use api::error::v1::Reason;
+use chassis::refuse;
+use chrono::{DateTime, SubsecRound, Utc};
+use decision::name::{MalformedName, NodeKind, NodeName, is_id};
+use prost_types::{FieldMask, Timestamp};
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+/// What is wrong with the fields of a request.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    wrong: Vec<(String, String)>,
+}
+
+impl Fields {
+    /// Notes that a field is wrong. The path as in the request: `organization.website`; the description says what would be right.
+    pub(crate) fn wrong(&mut self, path: impl Into<String>, description: impl Into<String>) {
+        self.wrong.push((path.into(), description.into()));
+    }
+
+    /// Reads a field by a parser of names.
+    pub(crate) fn parse<T>(&mut self, path: &str, text: &str, parse: impl Fn(&str) -> Result<T, MalformedName>) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.wrong(path, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Reads the name of a node of a kind.
+    fn node(&mut self, path: &str, text: &str, expected: &'static str, accept: impl Fn(NodeKind<'_>) -> bool) -> Option<NodeName> {
+        match NodeName::parse(text) {
+            Ok(name) if accept(name.kind()) => Some(name),
+            _ => {
+                self.wrong(path, expected);
+                None
+            }
+        }
+    }
+
+    /// Reads `organizations/{o}`.
+    pub(crate) fn organization(&mut self, path: &str, text: &str) -> Option<NodeName> {
+        self.node(path, text, "an organization's name, for example `organizations/acme`", |kind| kind == NodeKind::Organization)
+    }
+
+    /// Reads `organizations/{o}/workspaces/{w}`.
+    pub(crate) fn workspace(&mut self, path: &str, text: &str) -> Option<NodeName> {
+        self.node(path, text, "a workspace's name, for example `organizations/acme/workspaces/emea`", |kind| kind == NodeKind::Workspace)
+    }
+
+    /// Reads `organizations/{o}/accounts/{a}`.
+    pub(crate) fn account(&mut self, path: &str, text: &str) -> Option<NodeName> {
+        self.node(path, text, "an account's name, for example `organizations/acme/accounts/a1`", |kind| kind == NodeKind::Account)
+    }
+
+    /// Reads the name of a registered resource.
+    pub(crate) fn leaf(&mut self, path: &str, text: &str) -> Option<NodeName> {
+        let expected = "a resource's name, for example `organizations/acme/workspaces/emea/campaigns/42`";
+        self.node(path, text, expected, |kind| matches!(kind, NodeKind::Leaf { .. }))
+    }
+
+    /// Reads the name of an organization, workspace or account.
+    pub(crate) fn container(&mut self, path: &str, text: &str) -> Option<NodeName> {
+        let expected = "the name of an organization, workspace or account";
+        self.node(path, text, expected, |kind| !matches!(kind, NodeKind::Leaf { .. }))
+    }
+
+    /// Reads an id chosen by the client, or makes one.
+    pub(crate) fn id(&mut self, path: &str, text: &str) -> String {
+        if text.is_empty() {
+            return Uuid::now_v7().to_string();
+        }
+        if !is_id(text) {
+            self.wrong(path, "1 to 63 of a-z, 0-9 and `-`; or empty for a generated one");
+        }
+        text.to_owned()
+    }
+
+    /// Reads text for people: at most so many characters, none of them a control character, and at least one if it is required.
+    pub(crate) fn text(&mut self, path: &str, text: &str, most: usize, required: bool) -> String {
+        if required && text.trim().is_empty() {
+            self.wrong(path, format!("1 to {most} characters, not blank"));
+        } else if text.chars().count() > most {
+            self.wrong(path, format!("at most {most} characters"));
+        } else if text.chars().any(char::is_control) {
+            self.wrong(path, "no control characters");
+        }
+        text.to_owned()
+    }
+
+    /// Reads an etag; empty: any.
+    pub(crate) fn etag(&mut self, path: &str, text: &str) -> Etag {
+        if text.is_empty() {
+            return Etag(None);
+        }
+        let version = text.parse().ok().filter(|version: &i64| *version > 0 && version.to_string() == text);
+        if version.is_none() {
+            self.wrong(path, "the `etag` as it was returned");
+        }
+        Etag(version)
+    }
+
+    /// Reads a moment; exact to microseconds, as both stores keep it.
+    pub(crate) fn time(&mut self, path: &str, time: Option<&Timestamp>) -> Option<DateTime<Utc>> {
+        let time = time?;
+        let read = u32::try_from(time.nanos)
+            .ok()
+            .filter(|nanos| *nanos < 1_000_000_000)
+            // 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, as google.protobuf.Timestamp has it.
+            .filter(|_| (-62_135_596_800..=253_402_300_799).contains(&time.seconds))
+            .and_then(|nanos| DateTime::from_timestamp(time.seconds, nanos));
+        if read.is_none() {
+            self.wrong(path, "a time between the years 1 and 9999");
+        }
+        read.map(|time| time.trunc_subsecs(6))
+    }
+
+    /// Reads which fields to change: those of the mask (`*`: all that can be changed), without a mask those that are set.
+    pub(crate) fn mask(&mut self, mask: Option<&FieldMask>, changeable: &[(&'static str, bool)]) -> BTreeSet<&'static str> {
+        let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        if paths.is_empty() {
+            return changeable.iter().filter(|(_, set)| *set).map(|(path, _)| *path).collect();
+        }
+        if let [path] = paths
+            && path == "*"
+        {
+            return changeable.iter().map(|(path, _)| *path).collect();
+        }
+        let mut chosen = BTreeSet::new();
+        for path in paths {
+            match changeable.iter().find(|(known, _)| known == path) {
+                Some((known, _)) => {
+                    chosen.insert(*known);
+                }
+                None => {
+                    let known: Vec<_> = changeable.iter().map(|(path, _)| format!("`{path}`")).collect();
+                    self.wrong("update_mask", format!("`{path}` cannot be changed; what can: {}", known.join(", ")));
+                }
+            }
+        }
+        chosen
+    }
+
+    /// The part of a request that must be there, or its default with a note.
+    pub(crate) fn required<T: Default>(&mut self, path: &str, part: Option<T>) -> T {
+        part.unwrap_or_else(|| {
+            self.wrong(path, "required");
+            T::default()
+        })
+    }
+
+    /// What was read, or INVALID_ARGUMENT with everything that is wrong. `None` must have been noted.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Status> {
+        match value {
+            Some(value) if self.wrong.is_empty() => Ok(value),
+            _ => Err(self.refusal()),
+        }
+    }
+
+    fn refusal(self) -> Status {
+        let message = match self.wrong.as_slice() {
+            [(path, description)] => format!("`{path}` is not right: {description}"),
+            several => format!("{} fields are not right; see the details", several.len()),
+        };
+        let refusal = refuse(Code::InvalidArgument, Reason::InvalidField, message);
+        self.wrong.into_iter().fold(refusal, |refusal, (path, description)| refusal.field(path, description)).status()
+    }
+}
+
+/// The state of a thing that a change must find, if the client says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Etag(Option<i64>);
+
+impl Etag {
+    /// Any state.
+    pub(crate) const ANY: Self = Self(None);
+
+    /// Whether this is a state that it accepts.
+    pub(crate) fn accepts(self, version: i64) -> bool {
+        self.0.is_none_or(|expected| expected == version)
+    }
+}
+
+/// The etag of a version.
+pub(crate) fn etag(version: i64) -> String {
+    version.to_string()
+}
+
+/// A moment.
+#[expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
+pub(crate) fn timestamp(time: DateTime<Utc>) -> Option<Timestamp> {
+    // Below 10⁹, also in a leap second.
+    let nanos = time.timestamp_subsec_nanos().min(999_999_999);
+    Some(Timestamp { seconds: time.timestamp(), nanos: nanos.cast_signed() })
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn paths(fields: Fields) -> Vec<String> {
+        let status = fields.finish(Some(())).unwrap_err();
+        status.get_error_details().bad_request().unwrap().field_violations.iter().map(|field| field.field.clone()).collect()
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let mut fields = Fields::default();
+        fields.organization("parent", "organizations/acme/workspaces/emea");
+        fields.text("workspace.display_name", " ", 200, true);
+        fields.id("workspace_id", "Ärger");
+        fields.etag("etag", "1x");
+        assert_eq!(paths(fields), ["parent", "workspace.display_name", "workspace_id", "etag"]);
+    }
+
+    #[test]
+    fn a_control_character_is_no_text() {
+        let mut fields = Fields::default();
+        fields.text("one", "a\0b", 200, true);
+        fields.text("two", "a\nb", 200, false);
+        fields.text("three", &"ä".repeat(200), 200, false);
+        fields.text("four", &"ä".repeat(201), 200, false);
+        assert_eq!(paths(fields), ["one", "two", "four"]);
+    }
+
+    #[test]
+    fn a_mask_names_what_can_be_changed_and_without_one_what_is_set_is() {
+        let changeable = [("display_name", true), ("website", false)];
+        let mut fields = Fields::default();
+        let mask = |paths: &[&str]| FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() };
+        assert_eq!(fields.mask(None, &changeable), BTreeSet::from(["display_name"]));
+        assert_eq!(fields.mask(Some(&mask(&["website"])), &changeable), BTreeSet::from(["website"]));
+        assert_eq!(fields.mask(Some(&mask(&["*"])), &changeable).len(), 2);
+        fields.mask(Some(&mask(&["website", "state"])), &changeable);
+        assert_eq!(paths(fields), ["update_mask"]);
+    }
+
+    #[test]
+    fn times_read_back_and_have_bounds() {
+        let mut fields = Fields::default();
+        let time = Timestamp { seconds: 1_700_000_000, nanos: 123_456_000 };
+        assert_eq!(timestamp(fields.time("t", Some(&time)).unwrap()), Some(time));
+        fields.time("early", Some(&Timestamp { seconds: -62_135_596_801, nanos: 0 }));
+        fields.time("late", Some(&Timestamp { seconds: 253_402_300_800, nanos: 0 }));
+        fields.time("torn", Some(&Timestamp { seconds: 0, nanos: 1_000_000_000 }));
+        assert_eq!(paths(fields), ["early", "late", "torn"]);
+    }
+
+    #[test]
+    fn an_etag_is_the_version_and_nothing_like_it() {
+        let mut fields = Fields::default();
+        assert!(fields.etag("etag", &etag(7)).accepts(7));
+        assert!(!fields.etag("etag", &etag(7)).accepts(8));
+        assert!(Etag::ANY.accepts(1));
+        for text in ["07", "+7", "-1", "0", "x"] {
+            fields.etag(text, text);
+        }
+        assert_eq!(paths(fields).len(), 5);
+    }
+}

@@ -1,0 +1,163 @@
+//! Partnerships: messages to values and back.
+
+use std::collections::BTreeSet;
+
+use api::{
+    directory::v1::{self as proto, partnership::State},
+    feed::v1::UserSet,
+};
+use chrono::{DateTime, Utc};
+use decision::name::{NodeName, PartnershipName, RoleName, UserName};
+use tonic::{Request, Status};
+
+use super::{Etag, Fields, etag, role_binding::read_components, timestamp};
+use crate::{
+    Directory,
+    call::{Call, Page, WriteCall},
+    feed,
+    partnership::{Allowance, Partnership, PartnershipChange, PartnershipDraft, PartnershipState, can_be_at},
+    store::partnership::Side,
+};
+
+const MOST_ROLES: usize = 50;
+const MOST_USERS: usize = 1000;
+
+pub(crate) fn read_create(request: &Request<proto::CreatePartnershipRequest>) -> Result<(WriteCall, PartnershipDraft), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.PartnershipService/CreatePartnership", &mut fields)?;
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    let id = fields.id("partnership_id", &message.partnership_id);
+    let offer = fields.required("partnership", message.partnership.clone());
+    let partner = fields.organization("partnership.partner", &offer.partner);
+    if partner.is_some() && partner == organization {
+        fields.wrong("partnership.partner", "another organization than `parent`");
+    }
+    let node = fields.parse("partnership.node", &offer.node, NodeName::parse);
+    if let (Some(organization), Some(node)) = (&organization, &node)
+        && !can_be_at(organization, node)
+    {
+        fields.wrong("partnership.node", format!("`{organization}`, or one of its accounts"));
+    }
+    let roles = read_roles(&mut fields, &offer.roles);
+    let components = read_components(&mut fields, "partnership.components", offer.components.as_ref());
+    let users = read_users(&mut fields, offer.users.as_ref());
+    let expire_time = fields.time("partnership.expire_time", offer.expire_time.as_ref());
+    let name = organization.and_then(|organization| PartnershipName::parse(&format!("{organization}/partnerships/{id}")).ok());
+    let allows = Allowance { roles, components, users, expire_time };
+    let draft = || Some(PartnershipDraft { name: name?, partner: partner?, node: node?, allows });
+    let draft = draft();
+    Ok((call, fields.finish(draft)?))
+}
+
+pub(crate) fn read_get(request: &Request<proto::GetPartnershipRequest>) -> Result<(Call, PartnershipName), Status> {
+    let call = Call::reading(request, "directory.v1.PartnershipService/GetPartnership")?;
+    let mut fields = Fields::default();
+    let name = fields.parse("name", &request.get_ref().name, PartnershipName::parse);
+    Ok((call, fields.finish(name)?))
+}
+
+pub(crate) fn read_list(
+    directory: &Directory,
+    request: &Request<proto::ListPartnershipsRequest>,
+) -> Result<(Call, Page, NodeName, Side), Status> {
+    let call = Call::reading(request, "directory.v1.PartnershipService/ListPartnerships")?;
+    let mut fields = Fields::default();
+    let message = request.get_ref();
+    let page = call.page(message, directory, &mut fields)?;
+    let organization = fields.organization("parent", &message.parent);
+    let organization = fields.finish(organization)?;
+    let side = if message.as_partner { Side::Partner(organization.clone()) } else { Side::Offering(organization.clone()) };
+    Ok((call, page, organization, side))
+}
+
+pub(crate) fn read_update(
+    request: &Request<proto::UpdatePartnershipRequest>,
+) -> Result<(WriteCall, PartnershipName, PartnershipChange, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.PartnershipService/UpdatePartnership", &mut fields)?;
+    let message = request.get_ref();
+    let offer = fields.required("partnership", message.partnership.clone());
+    let name = fields.parse("partnership.name", &offer.name, PartnershipName::parse);
+    let changeable = [
+        ("roles", !offer.roles.is_empty()),
+        ("components", offer.components.is_some()),
+        ("users", offer.users.is_some()),
+        ("expire_time", offer.expire_time.is_some()),
+    ];
+    let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
+    let change = PartnershipChange {
+        roles: chosen.contains("roles").then(|| read_roles(&mut fields, &offer.roles)),
+        components: chosen
+            .contains("components")
+            .then(|| read_components(&mut fields, "partnership.components", offer.components.as_ref())),
+        users: chosen.contains("users").then(|| read_users(&mut fields, offer.users.as_ref())),
+        expire_time: chosen.contains("expire_time").then(|| fields.time("partnership.expire_time", offer.expire_time.as_ref())),
+    };
+    let expected = fields.etag("partnership.etag", &offer.etag);
+    let name = fields.finish(name)?;
+    Ok((call, name, change, expected))
+}
+
+pub(crate) fn read_accept(request: &Request<proto::AcceptPartnershipRequest>) -> Result<(WriteCall, PartnershipName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.PartnershipService/AcceptPartnership", &mut fields)?;
+    let message = request.get_ref();
+    let name = fields.parse("name", &message.name, PartnershipName::parse);
+    let expected = fields.etag("etag", &message.etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn read_delete(request: &Request<proto::DeletePartnershipRequest>) -> Result<(WriteCall, PartnershipName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.PartnershipService/DeletePartnership", &mut fields)?;
+    let message = request.get_ref();
+    let name = fields.parse("name", &message.name, PartnershipName::parse);
+    let expected = fields.etag("etag", &message.etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn write(partnership: &Partnership, now: DateTime<Utc>) -> proto::Partnership {
+    let allows = &partnership.allows;
+    let state = match partnership.state(now) {
+        PartnershipState::Pending => State::Pending,
+        PartnershipState::Active => State::Active,
+        PartnershipState::Expired => State::Expired,
+    };
+    proto::Partnership {
+        name: partnership.name.to_string(),
+        partner: partnership.partner.to_string(),
+        node: partnership.node.to_string(),
+        roles: allows.roles.iter().map(ToString::to_string).collect(),
+        components: allows.components.as_ref().map(feed::levels),
+        users: allows.users.as_ref().map(write_users),
+        expire_time: allows.expire_time.and_then(timestamp),
+        state: state.into(),
+        create_time: timestamp(partnership.create_time),
+        update_time: timestamp(partnership.update_time),
+        etag: etag(partnership.version),
+        revision: String::new(),
+    }
+}
+
+fn read_roles(fields: &mut Fields, roles: &[String]) -> BTreeSet<RoleName> {
+    if roles.is_empty() || roles.len() > MOST_ROLES {
+        fields.wrong("partnership.roles", format!("1 to {MOST_ROLES} names of roles"));
+        return BTreeSet::new();
+    }
+    roles.iter().enumerate().filter_map(|(at, role)| fields.parse(&format!("partnership.roles[{at}]"), role, RoleName::parse)).collect()
+}
+
+fn read_users(fields: &mut Fields, users: Option<&UserSet>) -> Option<BTreeSet<UserName>> {
+    let users = &users?.users;
+    if users.len() > MOST_USERS {
+        fields.wrong("partnership.users", format!("at most {MOST_USERS} users"));
+        return None;
+    }
+    let parse = |(at, user): (usize, &String)| fields.parse(&format!("partnership.users.users[{at}]"), user, UserName::parse);
+    Some(users.iter().enumerate().filter_map(parse).collect())
+}
+
+fn write_users(users: &BTreeSet<UserName>) -> UserSet {
+    UserSet { users: users.iter().map(ToString::to_string).collect() }
+}

@@ -1,0 +1,130 @@
+//! Users: messages to values and back.
+
+use api::directory::v1::{
+    self as proto,
+    user::{Kind, State},
+};
+use decision::name::UserName;
+use tonic::{Request, Status};
+
+use super::{Etag, Fields, etag, timestamp};
+use crate::{
+    Directory,
+    call::{Call, Page, WriteCall},
+    user::{Email, User, UserChange, UserDraft, UserKind},
+};
+
+const LONGEST_NAME: usize = 200;
+
+pub(crate) fn read_create(request: &Request<proto::CreateUserRequest>) -> Result<(WriteCall, UserDraft), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.UserService/CreateUser", &mut fields)?;
+    let message = request.get_ref();
+    let id = fields.id("user_id", &message.user_id);
+    let user = fields.required("user", message.user.clone());
+    let kind = match Kind::try_from(user.kind) {
+        Ok(Kind::Unspecified | Kind::Person) => UserKind::Person,
+        Ok(Kind::ServiceAccount) => UserKind::ServiceAccount,
+        Err(_) => {
+            fields.wrong("user.kind", "`KIND_PERSON` or `KIND_SERVICE_ACCOUNT`");
+            UserKind::Person
+        }
+    };
+    let email = read_email(&mut fields, &user.email);
+    if kind == UserKind::Person && user.email.is_empty() {
+        fields.wrong("user.email", "required for a person");
+    }
+    let display_name = fields.text("user.display_name", &user.display_name, LONGEST_NAME, false);
+    let name = UserName::parse(&format!("users/{id}")).ok();
+    let draft = name.map(|name| UserDraft { name, kind, email, display_name });
+    Ok((call, fields.finish(draft)?))
+}
+
+pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call, UserName), Status> {
+    let call = Call::reading(request, "directory.v1.UserService/GetUser")?;
+    let mut fields = Fields::default();
+    let name = fields.parse("name", &request.get_ref().name, UserName::parse);
+    Ok((call, fields.finish(name)?))
+}
+
+/// The third is whether deleted ones are listed too.
+pub(crate) fn read_list(directory: &Directory, request: &Request<proto::ListUsersRequest>) -> Result<(Call, Page, bool), Status> {
+    let call = Call::reading(request, "directory.v1.UserService/ListUsers")?;
+    let mut fields = Fields::default();
+    let page = call.page(request.get_ref(), directory, &mut fields)?;
+    Ok((call, fields.finish(Some(page))?, request.get_ref().show_deleted))
+}
+
+pub(crate) fn read_update(request: &Request<proto::UpdateUserRequest>) -> Result<(WriteCall, UserName, UserChange, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.UserService/UpdateUser", &mut fields)?;
+    let message = request.get_ref();
+    let user = fields.required("user", message.user.clone());
+    let name = fields.parse("user.name", &user.name, UserName::parse);
+    let changeable = [("email", !user.email.is_empty()), ("display_name", !user.display_name.is_empty())];
+    let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
+    let change = UserChange {
+        email: chosen.contains("email").then(|| read_email(&mut fields, &user.email)),
+        display_name: chosen.contains("display_name").then(|| fields.text("user.display_name", &user.display_name, LONGEST_NAME, false)),
+    };
+    let expected = fields.etag("user.etag", &user.etag);
+    Ok((call, fields.finish(name)?, change, expected))
+}
+
+pub(crate) fn read_delete(request: &Request<proto::DeleteUserRequest>) -> Result<(WriteCall, UserName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.UserService/DeleteUser", &mut fields)?;
+    let name = fields.parse("name", &request.get_ref().name, UserName::parse);
+    let expected = fields.etag("etag", &request.get_ref().etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn read_suspend(request: &Request<proto::SuspendUserRequest>) -> Result<(WriteCall, UserName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.UserService/SuspendUser", &mut fields)?;
+    let name = fields.parse("name", &request.get_ref().name, UserName::parse);
+    let expected = fields.etag("etag", &request.get_ref().etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn read_reactivate(request: &Request<proto::ReactivateUserRequest>) -> Result<(WriteCall, UserName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.UserService/ReactivateUser", &mut fields)?;
+    let name = fields.parse("name", &request.get_ref().name, UserName::parse);
+    let expected = fields.etag("etag", &request.get_ref().etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn write(user: &User) -> proto::User {
+    let kind = match user.kind {
+        UserKind::Person => Kind::Person,
+        UserKind::ServiceAccount => Kind::ServiceAccount,
+    };
+    let state = match (user.deleted, user.suspended) {
+        (true, _) => State::Deleted,
+        (false, true) => State::Suspended,
+        (false, false) => State::Active,
+    };
+    proto::User {
+        name: user.name.to_string(),
+        email: user.email.as_ref().map(|email| email.as_str().to_owned()).unwrap_or_default(),
+        display_name: user.display_name.clone(),
+        kind: kind.into(),
+        state: state.into(),
+        create_time: timestamp(user.create_time),
+        update_time: timestamp(user.update_time),
+        etag: etag(user.version),
+        revision: String::new(),
+    }
+}
+
+fn read_email(fields: &mut Fields, text: &str) -> Option<Email> {
+    if text.is_empty() {
+        return None;
+    }
+    let email = Email::parse(text);
+    if email.is_none() {
+        fields.wrong("user.email", format!("an e-mail address, for example `ann@example.com`, at most {} characters", Email::LONGEST));
+    }
+    email
+}

@@ -1,0 +1,154 @@
+//! An authz that grants everything but what a test forbids, with the stamps that the ledger has.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use api::{
+    authz::v1::{
+        FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, MembershipTerms, Permit, Requirement, RoleTerms, Stamp, Terms,
+        permit_service_server::PermitService, requirement::Kind,
+    },
+    error::v1::Reason,
+    feed::v1::{Record, record::State},
+};
+use chassis::refuse;
+use ledger::Ledger;
+use tonic::{Code, Request, Response, Status, async_trait};
+
+/// Who is the platform.
+pub(crate) const PLATFORM: &str = "users/platform";
+/// The revision that every role model is at.
+pub(crate) const MODEL_REVISION: u32 = 3;
+
+/// What it says.
+#[derive(Debug, Default)]
+pub(crate) struct Sayings {
+    /// `workspaces.get organizations/acme`: permissions that nobody has, with or without the node.
+    pub(crate) denied: BTreeSet<String>,
+    /// Terms of roles by their names.
+    pub(crate) roles: BTreeMap<String, RoleTerms>,
+    /// Roles that an organization must have.
+    pub(crate) required: Vec<RoleTerms>,
+    /// Of every tree.
+    pub(crate) membership: MembershipTerms,
+    /// The permissions that were asked for, `workspaces.get organizations/acme`, and `platform`.
+    pub(crate) asked: Vec<String>,
+    /// Everything that was given as if it were there.
+    pub(crate) given: Vec<Record>,
+    /// The organization above, by customer.
+    above: BTreeMap<String, String>,
+    /// The role model, by root.
+    models: BTreeMap<String, String>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Authz {
+    ledger: Ledger,
+    sayings: Arc<Mutex<Sayings>>,
+}
+
+fn organization(name: &str) -> String {
+    name.split('/').take(2).collect::<Vec<_>>().join("/")
+}
+
+impl Sayings {
+    fn root(&self, name: &str) -> String {
+        let organization = organization(name);
+        match self.above.get(&organization) {
+            Some(above) => self.root(above),
+            None => organization,
+        }
+    }
+
+    fn learn(&mut self, record: &Record) {
+        self.given.push(record.clone());
+        let Some(State::Node(node)) = &record.state else { return };
+        if !node.role_model.is_empty() {
+            self.models.insert(record.key.clone(), node.role_model.clone());
+        } else if !node.parent.is_empty() && organization(&record.key) == record.key {
+            self.above.insert(record.key.clone(), organization(&node.parent));
+        }
+    }
+
+    fn may(&mut self, actor: &str, requirement: &Requirement) -> bool {
+        match requirement.kind.as_ref().unwrap() {
+            Kind::Permission(wanted) => self.has(&wanted.permission, &wanted.node),
+            Kind::Platform(_) => {
+                self.asked.push("platform".to_owned());
+                actor == PLATFORM
+            }
+            Kind::Myself(user) => actor == PLATFORM || actor == user,
+            Kind::AnyOf(any) => any.requirements.iter().any(|requirement| self.may(actor, requirement)),
+            _ => true,
+        }
+    }
+
+    fn has(&mut self, permission: &str, node: &str) -> bool {
+        self.asked.push(format!("{permission} {node}"));
+        !self.denied.contains(permission) && !self.denied.contains(&format!("{permission} {node}"))
+    }
+
+    fn terms(&self, requirement: &Requirement) -> Terms {
+        let role = |name: &str| {
+            let held_at = "organization".to_owned();
+            let unknown = RoleTerms { role: name.to_owned(), held_at, organizations: "any".to_owned(), ..RoleTerms::default() };
+            Some(self.roles.get(name).cloned().unwrap_or(unknown))
+        };
+        match requirement.kind.as_ref().unwrap() {
+            Kind::Assign(assign) => Terms { role: role(&assign.binding.as_ref().unwrap().role), ..Terms::default() },
+            Kind::Change(change) => Terms { role: role(&change.to.as_ref().unwrap().role), ..Terms::default() },
+            _ => Terms::default(),
+        }
+    }
+}
+
+impl Authz {
+    pub(crate) fn new(ledger: Ledger) -> Self {
+        Self { ledger, sayings: Arc::default() }
+    }
+
+    pub(crate) fn says(&self) -> MutexGuard<'_, Sayings> {
+        self.sayings.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl PermitService for Authz {
+    async fn get_permit(&self, request: Request<GetPermitRequest>) -> Result<Response<Permit>, Status> {
+        let request = request.into_inner();
+        let mut permit = {
+            let mut says = self.says();
+            request.hypothetical.iter().for_each(|record| says.learn(record));
+            for requirement in &request.requirements {
+                if !says.may(&request.actor, requirement) {
+                    return Err(refuse(Code::PermissionDenied, Reason::NotAllowed, "not allowed, or not there").status());
+                }
+            }
+            let written: Vec<String> = request.trees.iter().map(|name| says.root(name)).collect();
+            let model = says.models.get(&written[0]).map(|model| format!("roleModels/{model}"));
+            Permit {
+                terms: request.requirements.iter().map(|requirement| says.terms(requirement)).collect(),
+                role_model_revision: if model.is_some() { MODEL_REVISION } else { 0 },
+                role_model: model.unwrap_or_default(),
+                membership: Some(says.membership.clone()),
+                required_roles: says.required.clone(),
+                platform: request.actor == PLATFORM,
+                written,
+                ..Permit::default()
+            }
+        };
+        let stamps = self.ledger.stamps(&permit.written).await.unwrap();
+        permit.stamps = stamps.into_iter().map(|stamp| Stamp { tree: stamp.tree, revision: stamp.revision }).collect();
+        Ok(Response::new(permit))
+    }
+
+    async fn filter_permitted(&self, request: Request<FilterPermittedRequest>) -> Result<Response<FilterPermittedResponse>, Status> {
+        let FilterPermittedRequest { permission, nodes, .. } = request.into_inner();
+        assert!(nodes.len() <= 1000);
+        let mut says = self.says();
+        let nodes = nodes.into_iter().filter(|node| says.has(&permission, node)).collect();
+        Ok(Response::new(FilterPermittedResponse { nodes }))
+    }
+}

@@ -1,0 +1,75 @@
+//! The services of the directory over gRPC, on both stores, with an authz that says what a test wants it to say.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is test code, also what is not a test itself")]
+
+mod access;
+mod authz;
+mod installation;
+mod nodes;
+mod organizations;
+
+/// Every test, on each store: `both_stores! { module: name, name }`.
+macro_rules! both_stores {
+    ($($module:ident::$name:ident,)*) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let installation = crate::installation::Installation::sqlite().await;
+                    crate::$module::$name(&installation).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    let installation = crate::installation::Installation::postgres().await;
+                    crate::$module::$name(&installation).await;
+                    installation.remove().await;
+                }
+            )*
+        }
+    };
+}
+
+both_stores! {
+    access::a_grant_takes_a_user_in_with_the_default_role_or_is_refused,
+    access::of_an_exclusive_set_one_role_is_held_and_it_is_changed_in_one_step,
+    access::seats_hold_under_a_hundred_calls_at_once,
+    access::one_required_holder_remains_whatever_is_tried_at_once,
+    access::an_organization_is_in_use_from_its_last_required_holder_on,
+    access::members_that_stay_stay_by_every_path,
+    access::a_removed_member_takes_bindings_and_places_in_groups_along,
+    access::a_group_never_contains_itself,
+    access::a_deleted_group_leaves_nothing_and_its_name_is_not_used_again,
+    access::a_revoked_partnership_takes_what_it_sponsored_along,
+    access::what_has_expired_is_swept_in_its_tree,
+    access::a_deleted_user_leaves_every_tree_or_none,
+    access::only_the_platform_may_leave_an_organization_without_an_owner,
+    access::a_repeated_delete_gets_the_first_answer,
+    access::an_address_belongs_to_one_user_without_regard_to_case,
+    access::bindings_are_listed_by_node_and_principal_in_pages,
+    organizations::a_root_pins_the_role_model_and_needs_no_holder_where_no_role_is_required,
+    organizations::an_organization_with_a_required_role_is_provisioning_until_it_has_a_holder,
+    organizations::holders_become_members_and_get_their_roles_in_the_same_commit,
+    organizations::a_customer_takes_the_tree_of_its_agency,
+    organizations::a_name_is_never_used_again,
+    organizations::roots_are_listed_in_pages_whose_tokens_are_of_one_actor,
+    organizations::customers_are_listed_where_the_actor_may_see_them,
+    organizations::suspending_is_decided_above_the_organization,
+    organizations::customers_are_never_deleted_by_force_and_other_children_only_by_it,
+    organizations::a_foreign_name_and_a_missing_one_look_the_same,
+    organizations::the_same_request_again_gets_the_first_answer_also_when_the_permit_is_gone,
+    organizations::validating_changes_nothing,
+    nodes::workspaces_are_created_changed_and_deleted,
+    nodes::an_etag_that_is_not_the_present_one_is_refused,
+    nodes::workspaces_are_listed_where_the_actor_may_see_them_and_nothing_is_said_of_others,
+    nodes::accounts_are_created_at_their_parent_paused_and_resumed,
+    nodes::resources_keep_their_attributes_and_take_their_bindings_with_them,
+    nodes::an_update_of_a_resource_is_not_decided_by_the_attributes_that_it_brings,
+    nodes::a_ceiling_is_set_by_the_parent_and_unset_again,
+    nodes::all_that_is_wrong_with_a_request_is_said_at_once,
+    nodes::what_is_below_a_deleted_parent_cannot_be_created,
+    nodes::names_are_paged_as_bytes,
+}

@@ -1,0 +1,72 @@
+//! The service of role models.
+
+use api::rolecatalog::v1::{
+    self as proto, GetRoleModelRequest, ListRoleModelsRequest, ListRoleModelsResponse, PushRoleModelRequest,
+    role_model_service_server::RoleModelService,
+};
+use chassis::internal;
+use client::guard::{Ask, known, platform};
+use service::change::Opened;
+use tonic::{Request, Response, Status, async_trait};
+
+use crate::{
+    RoleCatalog, feed,
+    role_model::{Pushed, RoleModelName, push},
+    status::Error,
+    store,
+    wire::role_model::{read_get, read_list, read_push, write, write_heading},
+};
+
+#[async_trait]
+impl RoleModelService for RoleCatalog {
+    async fn push_role_model(&self, request: Request<PushRoleModelRequest>) -> Result<Response<proto::RoleModel>, Status> {
+        let (call, source) = read_push(&request)?;
+        // Checking a large document takes a while, in which others are to be served, and no locks to be held.
+        let document = tokio::task::spawn_blocking(|| source.read()).await.map_err(internal)??;
+        let name = RoleModelName::of_id(&document.model);
+        let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
+            Opened::Open(change) => change,
+            Opened::Answered(answer) => return Ok(answer),
+        };
+        let revision = match push(change.connection(), document, change.now()).await? {
+            Pushed::Added(revision) => {
+                change.put(feed::role_model_revision(&revision)?);
+                change.audit("roleModels.push", name.as_str(), None, Some(&revision.audited()));
+                revision
+            }
+            Pushed::Unchanged(revision) => revision,
+        };
+        change.answer(write(&revision)?).await
+    }
+
+    async fn get_role_model(&self, request: Request<GetRoleModelRequest>) -> Result<Response<proto::RoleModel>, Status> {
+        let (call, name, number) = read_get(&request)?;
+        self.permit_known(&call, &name).await?;
+        let revision = match number {
+            0 => self.latest(&name).await?,
+            number => {
+                let found = store::role_model::find(self.service.ledger().reader(), &name, number).await.map_err(Error::from)?;
+                found.ok_or_else(|| Error::not_found(format!("{name}/revisions/{number}")))?
+            }
+        };
+        Ok(Response::new(proto::RoleModel { revision: self.service.head().await?, ..write(&revision)? }))
+    }
+
+    async fn list_role_models(&self, request: Request<ListRoleModelsRequest>) -> Result<Response<ListRoleModelsResponse>, Status> {
+        let (call, page) = read_list(&self.service, &request)?;
+        // Role models are in no tree; none of them is asked about.
+        self.service.permit(&call, Ask::writing(call.actor.as_str()).to(known())).await?;
+        let after = page.after.as_deref().map(RoleModelName::of_id);
+        // One more, to know whether there is a next page.
+        let mut headings =
+            store::role_model::page(self.service.ledger().reader(), after.as_ref(), page.size as u64 + 1).await.map_err(Error::from)?;
+        let more = headings.len() > page.size;
+        headings.truncate(page.size);
+        let last = headings.last().filter(|_| more).map(|heading| heading.name.id());
+        let next_page_token = self.service.next_page(&page, last);
+        let revision = self.service.head().await?;
+        let role_models =
+            headings.iter().map(|heading| proto::RoleModel { revision: revision.clone(), ..write_heading(heading) }).collect();
+        Ok(Response::new(ListRoleModelsResponse { role_models, next_page_token, revision }))
+    }
+}

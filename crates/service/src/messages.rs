@@ -1,0 +1,65 @@
+//! What all writes, all lists and all answers have in common. The implementations are here, and not in the services, since neither these
+//! traits nor the messages are the services' own.
+
+use api::rolecatalog::v1 as rolecatalog;
+
+use crate::{
+    call::{ListMessage, WriteMessage},
+    change::Answer,
+};
+
+/// Implements [`WriteMessage`] for messages with `request_id` and `validate_only`.
+macro_rules! writes {
+    ($($message:path),+ $(,)?) => {
+        $(impl WriteMessage for $message {
+            fn request_id(&self) -> &str {
+                &self.request_id
+            }
+
+            fn without_request_id(&self) -> Self {
+                Self { request_id: String::new(), ..self.clone() }
+            }
+
+            fn validate_only(&self) -> bool {
+                self.validate_only
+            }
+        })+
+    };
+}
+
+/// Implements [`ListMessage`] for messages with `page_size` and `page_token`.
+macro_rules! lists {
+    ($($message:path),+ $(,)?) => {
+        $(impl ListMessage for $message {
+            fn page_size(&self) -> i32 {
+                self.page_size
+            }
+
+            fn page_token(&self) -> &str {
+                &self.page_token
+            }
+
+            fn parameters(&self) -> Self {
+                #[allow(clippy::needless_update, reason = "some lists have no parameters")]
+                Self { page_size: 0, page_token: String::new(), ..self.clone() }
+            }
+        })+
+    };
+}
+
+/// Implements [`Answer`] for messages with `revision`.
+macro_rules! answers {
+    ($($message:path),+ $(,)?) => {
+        $(impl Answer for $message {
+            fn stamp(&mut self, revision: &str) {
+                revision.clone_into(&mut self.revision);
+            }
+        })+
+    };
+}
+
+writes!(rolecatalog::PushRoleModelRequest, rolecatalog::CreateRoleRequest, rolecatalog::UpdateRoleRequest, rolecatalog::DeleteRoleRequest);
+
+lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);
+
+answers!(rolecatalog::RoleModel, rolecatalog::Role);

@@ -1,0 +1,69 @@
+//! The five systems, requirement by requirement, put to running services: three processes on PostgreSQL, and on SQLite with authz in a
+//! process of its own; and once more with every role and every permission renamed, so that none of their names can stand in the code.
+//!
+//! The last line is `conformance: 5 systems, R requirements, C decisions, 0 failed`; the exit code tells the same.
+
+use std::process::ExitCode;
+
+use decision::corpus::{Tally, renamed, run};
+use tests::{
+    corpus::{later, suites},
+    installation::Layout,
+    services::Services,
+};
+
+fn main() -> ExitCode {
+    // `cargo test -- --list` and the like ask every test binary; there is one thing to run here.
+    if std::env::args().any(|argument| argument == "--list") {
+        println!("conformance: test");
+        return ExitCode::SUCCESS;
+    }
+    let suites = suites().expect("the corpus reads");
+    let mut whole = Tally::default();
+    for (place, layout, postgres, other_names) in [
+        ("three processes on PostgreSQL", Layout::Three, true, false),
+        ("SQLite, authz in a process of its own", Layout::AuthzApart, false, false),
+        ("SQLite, one process, under other names", Layout::One, false, true),
+    ] {
+        let mut tally = Tally::default();
+        let mut services = Services::new(layout, postgres);
+        for suite in &suites {
+            if other_names {
+                let (document, corpus) = renamed(&suite.document, &suite.corpus);
+                run(&mut services, &document, &corpus, &mut tally);
+            } else {
+                run(&mut services, &suite.document, &suite.corpus, &mut tally);
+            }
+        }
+        println!(
+            "{place}: {} decisions ({} about assigning), {} writes, in {} worlds, {} failed",
+            tally.decisions,
+            tally.assignments,
+            tally.writes,
+            services.started,
+            tally.failures.len()
+        );
+        for failure in &tally.failures {
+            println!("  FAILED {failure}");
+        }
+        add(&mut whole, tally);
+    }
+    println!("left for later:");
+    for (id, part) in later().expect("later.yaml reads") {
+        println!("  {id}: {} ({})", part.what, part.capability);
+    }
+    println!("{whole}");
+    if whole.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn add(whole: &mut Tally, part: Tally) {
+    whole.systems.extend(part.systems);
+    for (requirement, answers) in part.requirements {
+        *whole.requirements.entry(requirement).or_default() += answers;
+    }
+    whole.decisions += part.decisions;
+    whole.assignments += part.assignments;
+    whole.writes += part.writes;
+    whole.writes_left += part.writes_left;
+    whole.failures.extend(part.failures);
+}
