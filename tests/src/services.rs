@@ -114,6 +114,8 @@ impl Subject for Services {
         // The one before gives its memory and its ports back first.
         self.running = None;
         self.started += 1;
+        // Channels belong to the runtime in which they are made.
+        let _entered = self.runtime.enter();
         let store = if self.postgres { self.runtime.block_on(Store::postgres()) } else { Store::Sqlite };
         let installation = Installation::start(self.layout, store);
         let platform = installation.platform();

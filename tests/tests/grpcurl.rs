@@ -76,7 +76,7 @@ async fn grpcurl_lists_describes_and_calls_every_service() {
         (
             "tenantry.directory.v1.ResourceService",
             "CreateResource",
-            r#"{"resource": {"name": "organizations/acme/workspaces/emea/campaigns/42", "attributes": {"live": true}}}"#.to_owned(),
+            r#"{"resource": {"name": "organizations/acme/workspaces/emea/campaigns/42"}}"#.to_owned(),
         ),
         ("tenantry.directory.v1.MemberService", "ListMembers", format!(r#"{{"parent": {acme}}}"#)),
         (

@@ -40,6 +40,9 @@ roles:
     grants:
       - components: { wards: edit, organization: edit, workspaces: edit, members: edit, access: edit, resources: edit }
       - components: { records: view }
+      # Whoever gives a role has what it gives, under the same condition.
+      - components: { records: edit }
+        condition: { id: treating }
   - id: physician
     held_at: workspace
     assign_with: wards.run

@@ -590,3 +590,48 @@ fn revokes(block: &RevokeBlock, world: &World, assigns: &mut Vec<Assign>) -> Res
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn concrete(scenario: &str, csv: &str) -> Result<Corpus, String> {
+        let document =
+            serde_saphyr::from_str("{model: m, display: {sections: [{id: s, rows: [{id: see, permissions: [c.see]}]}]}}").unwrap();
+        let text = format!("{{system: s, model: m, world: {{}}, scenarios: [{{name: n, {scenario}}}]}}");
+        let file: File = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
+        file.concrete(&document, |_| Ok(csv.to_owned())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn blocks_and_tables_are_spelt_out() {
+        let corpus = concrete(
+            "checks: [{user: [a, b], permission: [c.see, c.do], resource: o, expect: NO_GRANT}],
+             tables: [{resource: o, users: [a, b], rows: [[c.see, allow, deny], ['c.see @ o/accounts/x', deny, allow]]}]",
+            "",
+        )
+        .unwrap();
+        let checks = &corpus.scenarios[0].checks;
+        assert_eq!(checks.len(), 8);
+        assert_eq!(checks[0].expect, Expect::Deny(Some("NO_GRANT".to_owned())));
+        assert_eq!((checks[7].user.as_str(), checks[7].resource.as_str(), &checks[7].expect), ("b", "o/accounts/x", &Expect::Allow));
+    }
+
+    #[test]
+    fn slips_are_refused() {
+        let matrix = "matrix: {csv: f, users: {r: a}, resources: {s/*: o}}";
+        assert_eq!(concrete(matrix, "section,action,r\ns,see,ALLOW\n").unwrap().scenarios[0].checks.len(), 1);
+        for csv in [
+            "section,action,r\ns,sea,ALLOW\n",
+            "section,action,r\ns,see\n",
+            "section,action,r\ns,see,YES\n",
+            "section,action,q\ns,see,NA\n",
+        ] {
+            assert!(concrete(matrix, csv).is_err(), "{csv}");
+        }
+        assert!(concrete("checks: [{user: a, permission: p.q, resource: o, expect: maybe}]", "").is_err());
+        assert!(concrete("tables: [{resource: o, users: [a, b], rows: [[c.see, allow]]}]", "").is_err());
+        assert!(concrete("revokes: [{actor: a, binding: o/roleBindings/none, expect: allow}]", "").is_err());
+        assert!(concrete("check: []", "").is_err());
+    }
+}

@@ -17,7 +17,7 @@ use crate::{
     model::{ORGANIZATION, Permission, RoleIndex},
     name::{BindingName, GroupName, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName},
     path::Path,
-    proposal::{check_binding, check_role, find_role},
+    proposal::{check_binding, check_role, find_role, role_at},
     record::{Binding, CustomRole, GroupMember, Timestamp},
     slot::{Bound, GroupId},
     standing::{Circle, HeldRole, Rules, Subject, Via},
@@ -507,8 +507,7 @@ impl<'v> Case<'v> {
     /// Invariant 1: the one rule for every path by which somebody is given something.
     fn may_assign(&mut self, binding: &Binding, path: AssignPath) -> Result<Option<RoleTerms>, Refusal> {
         let rules = self.question.rules;
-        let role = find_role(&rules, &self.question.path, &binding.role)
-            .ok_or_else(|| Refusal::InvalidBinding(BindingFault::UnknownRole(binding.role.clone())))?;
+        let role = role_at(&rules, &self.question.path, binding).map_err(Refusal::InvalidBinding)?;
         self.need_for_role(role, path)?;
         check_binding(&rules, &self.question.path, binding).map_err(Refusal::InvalidBinding)?;
         self.contain_binding(role, binding)?;

@@ -115,21 +115,11 @@ pub enum RoleFault {
 /// The role of a proposed binding, if the binding makes sense at the beginning of the path.
 pub(crate) fn check_binding<'v>(rules: &Rules<'v>, path: &Path, binding: &Binding) -> Result<HeldRole<'v>, BindingFault> {
     let model = &rules.installed.model;
-    let role = find_role(rules, path, &binding.role).ok_or_else(|| BindingFault::UnknownRole(binding.role.clone()))?;
-    let (held_at, fits, map, principals) = match role {
-        HeldRole::System(_, rules_of) => {
-            let held_at = model.node_type(rules_of.held_at).map(|node_type| node_type.id.clone()).unwrap_or_default();
-            (held_at, rules.fits(path, 0, rules_of), rules_of.component_map, &rules_of.principals)
-        }
-        HeldRole::Custom(custom) => {
-            let held_at = model.type_index(&custom.held_at).filter(|held_at| model.custom_held_at().contains(*held_at));
-            let fits = held_at.is_some() && held_at == path.type_at(model, 0);
-            (custom.held_at.clone(), fits, model.custom_component_map(), model.custom_principals())
-        }
+    let role = role_at(rules, path, binding)?;
+    let (map, principals) = match role {
+        HeldRole::System(_, rules_of) => (rules_of.component_map, &rules_of.principals),
+        HeldRole::Custom(_) => (model.custom_component_map(), model.custom_principals()),
     };
-    if !fits {
-        return Err(BindingFault::NodeType { held_at, node: binding.node.clone() });
-    }
     let kind = match &binding.principal {
         Principal::User(_) => PrincipalKind::User,
         Principal::Group(_) => PrincipalKind::Group,
@@ -166,6 +156,23 @@ pub(crate) fn check_binding<'v>(rules: &Rules<'v>, path: &Path, binding: &Bindin
         check_sponsor(rules, path, binding, sponsor).map_err(BindingFault::Sponsor)?;
     }
     Ok(role)
+}
+
+/// The role of a proposed binding, if there is one of that name and it is held at nodes like this. No secret to whoever may know the tree.
+pub(crate) fn role_at<'v>(rules: &Rules<'v>, path: &Path, binding: &Binding) -> Result<HeldRole<'v>, BindingFault> {
+    let model = &rules.installed.model;
+    let role = find_role(rules, path, &binding.role).ok_or_else(|| BindingFault::UnknownRole(binding.role.clone()))?;
+    let (held_at, fits) = match role {
+        HeldRole::System(_, rules_of) => {
+            let held_at = model.node_type(rules_of.held_at).map(|node_type| node_type.id.clone()).unwrap_or_default();
+            (held_at, rules.fits(path, 0, rules_of))
+        }
+        HeldRole::Custom(custom) => {
+            let held_at = model.type_index(&custom.held_at).filter(|held_at| model.custom_held_at().contains(*held_at));
+            (custom.held_at.clone(), held_at.is_some() && held_at == path.type_at(model, 0))
+        }
+    };
+    if fits { Ok(role) } else { Err(BindingFault::NodeType { held_at, node: binding.node.clone() }) }
 }
 
 /// A role by name, as bindings at the beginning of the path may have it.
