@@ -274,7 +274,9 @@ impl Installation {
 
     /// Tells every process to stop; true if all ended in good order.
     pub fn stop(&mut self) -> bool {
-        self.processes.drain(..).rev().fold(true, |fine, process| process.stop() && fine)
+        // Every one is told, whatever the others did.
+        let ended: Vec<bool> = self.processes.drain(..).rev().map(Process::stop).collect();
+        ended.into_iter().all(|fine| fine)
     }
 
     /// Starts the processes again on the same store, at the same addresses.

@@ -1,5 +1,4 @@
 //! What the whole-system tests share: the conformance corpus, and installations of the real binary. The tests themselves are in `tests/`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 pub mod corpus;
 pub mod installation;

@@ -111,11 +111,11 @@ fn verdict(decision: &Decision) -> Verdict {
 
 impl Subject for Services {
     fn load(&mut self, document: &Document, world: &World) -> Result<(), String> {
+        // Channels belong to the runtime in which they are made, and end in.
+        let _entered = self.runtime.enter();
         // The one before gives its memory and its ports back first.
         self.running = None;
         self.started += 1;
-        // Channels belong to the runtime in which they are made.
-        let _entered = self.runtime.enter();
         let store = if self.postgres { self.runtime.block_on(Store::postgres()) } else { Store::Sqlite };
         let installation = Installation::start(self.layout, store);
         let platform = installation.platform();
@@ -135,7 +135,7 @@ impl Subject for Services {
     }
 
     fn wait(&mut self, seconds: u32) -> Result<(), String> {
-        self.runtime.block_on(tokio::time::sleep(std::time::Duration::from_secs(seconds.into())));
+        self.runtime.block_on(async { tokio::time::sleep(std::time::Duration::from_secs(seconds.into())).await });
         Ok(())
     }
 
@@ -244,7 +244,7 @@ impl Services {
             let there = platform.role_bindings().list_role_bindings(request).await.map_err(said)?.into_inner().role_bindings;
             let held = there.iter().filter(|binding| binding.role == role).count();
             for seat in held as u32..=most {
-                let id = format!("seat-{seat}");
+                let id = format!("seat-{}-{}-{seat}", name.id(), role.rsplit('/').next().unwrap_or_default());
                 let user = User { email: format!("{id}@example.com"), display_name: id.clone(), ..Default::default() };
                 let request = CreateUserRequest { user_id: id.clone(), user: Some(user), ..Default::default() };
                 platform.users().create_user(request).await.map_err(said)?;
@@ -328,7 +328,7 @@ impl Running {
         let node = node_name(&assign.node, None).map_err(text)?;
         let home = node.organization();
         let model = self.world.model_of(home.id()).ok_or_else(|| format!("the world has no `{home}`"))?;
-        let condition = assign.condition.as_ref().map(|condition| message(condition)).transpose()?;
+        let condition = assign.condition.as_ref().map(message).transpose()?;
         Ok(RoleBinding {
             principal: principal(&assign.principal, Some(&home)).map_err(text)?.to_string(),
             role: role_name(&assign.role, model, &home).map_err(text)?.to_string(),
@@ -548,7 +548,16 @@ impl Changing<'_> {
         };
         let request =
             CreateOrganizationRequest { organization_id: organization.id.clone(), organization: Some(draft), ..Default::default() };
-        token(self.session.organizations().create_organization(request).await, |organization| organization.revision)
+        let created = token(self.session.organizations().create_organization(request).await, |organization| organization.revision)?;
+        match (&created, &organization.ceiling) {
+            (Ok(_), Some(components)) => {
+                let components = components.iter().cloned().collect();
+                let ceiling = Ceiling { node: full(&organization.id), set: true, components, ..Default::default() };
+                let request = SetCeilingRequest { ceiling: Some(ceiling), ..Default::default() };
+                token(self.session.ceilings().set_ceiling(request).await, |ceiling| ceiling.revision)
+            }
+            _ => Ok(created),
+        }
     }
 
     async fn delete_node(&self, name: &str) -> Result<Result<String, Status>, String> {

@@ -17,7 +17,7 @@ mod wire;
 use std::{sync::Arc, time::Duration};
 
 use api::authz::v1::{check_service_server::CheckServiceServer, permit_service_server::PermitServiceServer};
-use chassis::Deadline;
+use chassis::{Deadline, Server};
 use decision::name::UserName;
 use replica::{Consistency, Replica, Snapshot};
 use tokio::time::Instant;
@@ -43,14 +43,9 @@ impl Authz {
         Self { replica, settings: Arc::new(settings) }
     }
 
-    /// `tenantry.authz.v1.CheckService`, for everybody.
-    pub fn check_service(&self) -> CheckServiceServer<Self> {
-        CheckServiceServer::new(self.clone())
-    }
-
-    /// `tenantry.authz.v1.PermitService`, for Tenantry's own services.
-    pub fn permit_service(&self) -> PermitServiceServer<Self> {
-        PermitServiceServer::new(self.clone())
+    /// Adds `tenantry.authz.v1.CheckService`, for everybody, and `tenantry.authz.v1.PermitService`, for Tenantry's own services, to a server.
+    pub fn add_to(&self, server: Server) -> Server {
+        server.add_service(CheckServiceServer::new(self.clone())).add_service(PermitServiceServer::new(self.clone()))
     }
 
     /// Everything is decided on one of these: no lock, no IO.

@@ -210,7 +210,7 @@ impl Parts {
             let pages = PageKey::new(ledger.secret("page-tokens").await.map_err(Failure::unavailable)?);
             if runs(Service::Directory) {
                 let guard = Guard::new(permits.clone(), "services/directory");
-                let directory = Directory::new(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?;
+                let directory = Directory::open(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?;
                 let (sweeping, until) = (directory.clone(), drain.token());
                 parts.background.push(tokio::spawn(async move { sweeping.sweep_every(SWEEP_EVERY, until).await }));
                 parts.directory = Some(directory);
@@ -243,13 +243,13 @@ impl Parts {
             server = server.add_service(FeedServiceServer::new(feed.clone()));
         }
         if let Some(directory) = &self.directory {
-            server = directory.serve_on(server);
+            server = directory.add_to(server);
         }
         if let Some(role_catalog) = &self.role_catalog {
             server = role_catalog.add_to(server);
         }
         if let Some(authz) = &self.authz {
-            server = server.add_service(authz.check_service()).add_service(authz.permit_service());
+            server = authz.add_to(server);
         }
         server
     }

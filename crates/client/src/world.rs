@@ -396,6 +396,10 @@ impl Loading<'_> {
                     let request = DeleteWorkspaceRequest { name: name.clone(), force: true, ..Default::default() };
                     self.platform.workspaces().delete_workspace(request).await.map(drop)
                 }
+                (NodeState::Deleted, NodeKind::Leaf { .. }) => {
+                    let request = DeleteResourceRequest { name: name.clone(), ..Default::default() };
+                    self.platform.resources().delete_resource(request).await.map(drop)
+                }
                 (NodeState::Deleted, NodeKind::Account) => {
                     let request = DeleteAccountRequest { name: name.clone(), force: true, ..Default::default() };
                     self.platform.accounts().delete_account(request).await.map(drop)

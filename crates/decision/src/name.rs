@@ -155,7 +155,7 @@ macro_rules! name_text {
 name_text!(NodeName);
 
 macro_rules! flat_name {
-    ($(#[$doc:meta])* $type:ident, $expected:literal, $($pattern:literal / $check:ident),+) => {
+    ($(#[$doc:meta])* $type:ident, $expected:literal, $($pattern:literal),+) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $type(Arc<str>);
@@ -163,7 +163,7 @@ macro_rules! flat_name {
         impl $type {
             /// Reads the name.
             pub fn parse(input: &str) -> Result<Self, MalformedName> {
-                if input.len() <= 512 && matches_pattern(input, &[$(($pattern, $check)),+]) { Ok(Self(input.into())) } else { Err(malformed(input, $expected)) }
+                if input.len() <= 512 && matches_pattern(input, &[$($pattern),+]) { Ok(Self(input.into())) } else { Err(malformed(input, $expected)) }
             }
             /// The name as text.
             pub fn as_str(&self) -> &str {
@@ -177,11 +177,11 @@ macro_rules! flat_name {
     };
 }
 
-/// Pairs of a fixed segment and the check of the id after it.
-fn matches_pattern(input: &str, pattern: &[(&str, fn(&str) -> bool)]) -> bool {
+/// Fixed segments, an id after each.
+fn matches_pattern(input: &str, pattern: &[&str]) -> bool {
     let mut parts = input.split('/');
-    for (fixed, check) in pattern {
-        if parts.next() != Some(*fixed) || !parts.next().is_some_and(check) {
+    for fixed in pattern {
+        if parts.next() != Some(*fixed) || !parts.next().is_some_and(is_id) {
             return false;
         }
     }
@@ -190,23 +190,23 @@ fn matches_pattern(input: &str, pattern: &[(&str, fn(&str) -> bool)]) -> bool {
 
 flat_name!(
     /// `users/{u}`.
-    UserName, "a user name like `users/ann`", "users" / is_id
+    UserName, "a user name like `users/ann`", "users"
 );
 flat_name!(
     /// `organizations/{o}/groups/{g}`.
-    GroupName, "a group name like `organizations/acme/groups/buyers`", "organizations" / is_id, "groups" / is_id
+    GroupName, "a group name like `organizations/acme/groups/buyers`", "organizations", "groups"
 );
 flat_name!(
     /// `organizations/{o}/members/{u}`.
-    MemberName, "a member name like `organizations/acme/members/ann`", "organizations" / is_id, "members" / is_id
+    MemberName, "a member name like `organizations/acme/members/ann`", "organizations", "members"
 );
 flat_name!(
     /// `organizations/{o}/roleBindings/{b}`.
-    BindingName, "a role binding name like `organizations/acme/roleBindings/b1`", "organizations" / is_id, "roleBindings" / is_id
+    BindingName, "a role binding name like `organizations/acme/roleBindings/b1`", "organizations", "roleBindings"
 );
 flat_name!(
     /// `organizations/{o}/partnerships/{p}`.
-    PartnershipName, "a partnership name like `organizations/acme/partnerships/p1`", "organizations" / is_id, "partnerships" / is_id
+    PartnershipName, "a partnership name like `organizations/acme/partnerships/p1`", "organizations", "partnerships"
 );
 
 macro_rules! in_organization {
@@ -240,9 +240,8 @@ impl RoleName {
     /// Reads the name.
     pub fn parse(input: &str) -> Result<Self, MalformedName> {
         const EXPECTED: &str = "a role name like `roleModels/ad-platform/roles/org-admin` or `organizations/acme/roles/buyer`";
-        let good = input.len() <= 512
-            && (matches_pattern(input, &[("roleModels", is_id), ("roles", is_id)])
-                || matches_pattern(input, &[("organizations", is_id), ("roles", is_id)]));
+        let good =
+            input.len() <= 512 && (matches_pattern(input, &["roleModels", "roles"]) || matches_pattern(input, &["organizations", "roles"]));
         if good { Ok(Self(input.into())) } else { Err(malformed(input, EXPECTED)) }
     }
 

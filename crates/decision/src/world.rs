@@ -276,6 +276,8 @@ pub struct WorldResource {
     pub name: String,
     /// Stored attributes.
     pub attributes: BTreeMap<String, serde_json::Value>,
+    /// Ended after it was registered, and its bindings with it.
+    pub ended: bool,
 }
 
 /// A role binding.
@@ -486,7 +488,8 @@ impl World {
         }
         for resource in &organization.resources {
             let name = at(place, node_name(&resource.name, Some(&home)))?;
-            out.push(Record::Node(Node { attributes: values(&name, &resource.attributes)?, ..blank(name) }));
+            let state = if resource.ended { NodeState::Deleted } else { NodeState::Active };
+            out.push(Record::Node(Node { state, attributes: values(&name, &resource.attributes)?, ..blank(name) }));
         }
         for partnership in &organization.partnerships {
             out.push(Record::Partnership(partnership_record(partnership, model, &home, now)?));

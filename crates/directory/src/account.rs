@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use decision::name::NodeName;
 use serde_json::{Value, json};
+use service::fields::Etag;
 
-use crate::{status::Error, wire::Etag};
+use crate::status::Error;
 
 /// An account.
 #[derive(Clone, Debug, PartialEq)]

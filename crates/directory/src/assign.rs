@@ -2,10 +2,10 @@
 
 use api::authz::v1::{MembershipTerms, RoleTerms};
 use decision::name::{BindingName, MemberName, NodeKind, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName};
+use service::{change::Change, fields::Etag};
 use uuid::Uuid;
 
 use crate::{
-    change::Change,
     feed,
     invariants::{self, RequiredRoles, held_directly, leaves_room, seats_kept},
     member::{Admission, Member, Participant, admission, member_name},
@@ -14,7 +14,6 @@ use crate::{
     role_binding::{Assignment, RoleBinding},
     status::Error,
     store,
-    wire::Etag,
 };
 
 /// Gives a role. A user who is not a member joins or is refused, as the role model says; an organization that waited for this holder is in

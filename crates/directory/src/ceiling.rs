@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use decision::name::NodeName;
-
-use crate::wire::Etag;
+use service::fields::Etag;
 
 /// The ceiling of a node.
 #[derive(Clone, Debug, PartialEq)]

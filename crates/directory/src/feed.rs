@@ -11,6 +11,7 @@ use api::{
     rolecatalog::v1::role_model_document::ConditionUse,
 };
 use decision::name::{NodeName, RoleName, UserName};
+use service::fields::timestamp;
 
 use crate::{
     account::Account,
@@ -21,7 +22,6 @@ use crate::{
     resource::Resource,
     role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_text},
     user::User,
-    wire::timestamp,
     workspace::Workspace,
 };
 

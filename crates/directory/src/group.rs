@@ -6,8 +6,9 @@ use decision::{
     record::GroupMember,
 };
 use serde_json::{Value, json};
+use service::{change::Change, fields::Etag};
 
-use crate::{assign, change::Change, feed, invariants::no_cycle, role_binding::RoleBinding, status::Error, store, wire::Etag};
+use crate::{assign, feed, invariants::no_cycle, role_binding::RoleBinding, status::Error, store};
 
 /// A group.
 #[derive(Clone, Debug, PartialEq)]

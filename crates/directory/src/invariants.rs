@@ -8,9 +8,9 @@ use decision::{
     record::GroupMember,
 };
 use ledger::WriteConnection;
+use service::change::Change;
 
 use crate::{
-    change::Change,
     group::{Edge, member_text},
     organization::Organization,
     role_binding::{Assignment, RoleBinding},

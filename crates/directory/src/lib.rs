@@ -3,11 +3,9 @@
 //!
 //! - [`Directory`]: all ten services of `tenantry.directory.v1` over one ledger.
 //! - `rpc`: the handlers, one noun a file. `wire`: messages to domain values and back. The nouns with their rules beside it.
-//! - `call`, `change`, `listing`: who asks for what; an open write and its answer; a page. `assign`, `invariants`: giving and taking roles, and
-//!   what holds at every commit. `sweep`: what has expired ends. `store`: tables and queries, the only place that knows sea-orm.
+//! - `assign`, `invariants`: giving and taking roles, and what holds at every commit. `sweep`: what has expired ends. `store`: tables and
+//!   queries, the only place that knows sea-orm.
 //! - `feed`: what decisions are made from, as records. `status`: every refusal.
-
-use std::sync::Arc;
 
 use api::directory::v1::{
     account_service_server::AccountServiceServer, ceiling_service_server::CeilingServiceServer, group_service_server::GroupServiceServer,
@@ -17,19 +15,17 @@ use api::directory::v1::{
     workspace_service_server::WorkspaceServiceServer,
 };
 use chassis::{Server, page::PageKey};
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use client::guard::Guard;
 use ledger::{Ledger, OpenError};
+use service::Service;
 
 mod account;
 mod assign;
-mod call;
 mod ceiling;
-mod change;
 mod feed;
 mod group;
 mod invariants;
-mod listing;
 mod member;
 mod organization;
 mod partnership;
@@ -44,30 +40,27 @@ mod wire;
 mod workspace;
 
 /// The directory: every service of `tenantry.directory.v1`. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Directory {
-    ledger: Ledger,
-    guard: Guard,
-    pages: PageKey,
-    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    service: Service,
 }
 
 impl Directory {
     /// Brings the directory's tables in the ledger's database up to date. `guard` asks authz in the name of the directory; `pages` is the
     /// installation's key of page tokens.
-    pub async fn new(ledger: Ledger, guard: Guard, pages: PageKey) -> Result<Self, OpenError> {
+    pub async fn open(ledger: Ledger, guard: Guard, pages: PageKey) -> Result<Self, OpenError> {
         ledger.run_migrations::<store::migration::DirectoryMigrator>().await?;
-        Ok(Self { ledger, guard, pages, clock: Arc::new(Utc::now) })
+        Ok(Self { service: Service::new(ledger, guard, pages) })
     }
 
     /// With another clock: what has expired, and when things were created, is told by it.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self { clock: Arc::new(clock), ..self }
+        Self { service: self.service.with_clock(clock) }
     }
 
     /// Adds the ten services to a server.
-    pub fn serve_on(&self, server: Server) -> Server {
+    pub fn add_to(&self, server: Server) -> Server {
         server
             .add_service(OrganizationServiceServer::new(self.clone()))
             .add_service(WorkspaceServiceServer::new(self.clone()))
@@ -79,16 +72,5 @@ impl Directory {
             .add_service(GroupServiceServer::new(self.clone()))
             .add_service(PartnershipServiceServer::new(self.clone()))
             .add_service(RoleBindingServiceServer::new(self.clone()))
-    }
-
-    /// The present moment, as exactly as both stores keep it: what a write answers is what is read later.
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        (self.clock)().trunc_subsecs(6)
-    }
-}
-
-impl std::fmt::Debug for Directory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Directory").field("ledger", &self.ledger).finish_non_exhaustive()
     }
 }

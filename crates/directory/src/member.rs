@@ -6,10 +6,9 @@ use decision::{
     record::GroupMember,
 };
 use serde_json::{Value, json};
+use service::{change::Change, fields::Etag};
 
-use crate::{
-    assign, change::Change, feed, group, invariants::membership_terms, role_binding::RoleBinding, status::Error, store, wire::Etag,
-};
+use crate::{assign, feed, group, invariants::membership_terms, role_binding::RoleBinding, status::Error, store};
 
 /// A membership.
 #[derive(Clone, Debug, PartialEq)]

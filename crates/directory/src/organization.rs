@@ -8,8 +8,9 @@ use decision::{
     record::OrganizationKind,
 };
 use serde_json::{Value, json};
+use service::fields::Etag;
 
-use crate::{status::Error, wire::Etag};
+use crate::status::Error;
 
 /// An organization.
 #[derive(Clone, Debug, PartialEq)]
@@ -218,7 +219,7 @@ mod tests {
     fn nothing_can_be_done_with_a_deleted_one_nor_with_another_state_than_was_seen() {
         assert!(acme().expect(Etag::ANY).is_ok());
         assert!(matches!(acme().ended(Utc::now()).expect(Etag::ANY), Err(Error::WrongState { .. })));
-        let seen = crate::wire::Fields::default().etag("etag", "7");
+        let seen = service::fields::Fields::default().etag("etag", "7");
         assert!(matches!(acme().expect(seen), Err(Error::EtagMismatch { .. })));
     }
 

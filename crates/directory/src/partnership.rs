@@ -6,15 +6,13 @@ use chrono::{DateTime, Utc};
 use decision::name::{BindingName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName};
 
 use serde_json::{Value, json};
+use service::{change::Change, fields::Etag};
 
 use crate::{
-    assign,
-    change::Change,
-    feed,
+    assign, feed,
     role_binding::{ComponentMap, level_text},
     status::Error,
     store,
-    wire::Etag,
 };
 
 /// What a partnership allows.

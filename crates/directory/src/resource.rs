@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use decision::name::NodeName;
 use serde_json::{Value, json};
+use service::fields::Etag;
 
-use crate::{status::Error, wire::Etag};
+use crate::status::Error;
 
 /// Values of attributes by their ids.
 pub(crate) type Attributes = BTreeMap<String, Value>;

@@ -8,8 +8,9 @@ use decision::{
     name::{BindingName, NodeName, Principal, RoleName, Sponsor, UserName},
 };
 use serde_json::{Value, json};
+use service::fields::Etag;
 
-use crate::{status::Error, wire::Etag};
+use crate::status::Error;
 
 /// Components, each up to a level.
 pub(crate) type ComponentMap = BTreeMap<String, Level>;

@@ -14,9 +14,10 @@ mod workspace;
 use std::time::Duration;
 
 use decision::name::NodeName;
+use service::change::Change;
 use tonic::Status;
 
-use crate::{change::Change, status::Error, store};
+use crate::{status::Error, store};
 
 /// Whether something can be put into a container. Others than the platform are refused by authz where it is closed.
 async fn open_below(change: &Change, container: &NodeName) -> Result<(), Error> {

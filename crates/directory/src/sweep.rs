@@ -35,7 +35,7 @@ impl Directory {
                 () = until.cancelled() => return,
                 _ = rounds.tick() => {}
             }
-            match self.sweep_expired(self.now()).await {
+            match self.sweep_expired(self.service.now()).await {
                 Ok(0) => {}
                 Ok(ended) => tracing::info!(ended, "expired bindings and partnerships were ended"),
                 Err(error) => tracing::warn!(%error, "a sweep was left unfinished"),
@@ -66,7 +66,7 @@ impl Directory {
 
     /// Some of what has expired, by the roots of the trees.
     async fn expired(&self, now: DateTime<Utc>) -> Result<BTreeMap<String, Expired>, LedgerError> {
-        let db = self.ledger.reader();
+        let db = self.service.ledger().reader();
         let mut roots: BTreeMap<NodeName, String> = BTreeMap::new();
         let mut expired: BTreeMap<String, Expired> = BTreeMap::new();
         let bindings = store::role_binding::ended(db, now, BATCH).await?;
@@ -104,7 +104,9 @@ impl Directory {
             validate_only: false,
             deadline: Instant::now() + PATIENCE,
         };
-        let Begun::Open(mut write) = self.ledger.begin(request, SystemAuthority { written: vec![root] }).await? else { return Ok(0) };
+        let Begun::Open(mut write) = self.service.ledger().begin(request, SystemAuthority { written: vec![root] }).await? else {
+            return Ok(0);
+        };
         let mut bindings = store::role_binding::ended_of(write.connection(), &expired.bindings, now).await?;
         let mut ended = 0;
         for name in expired.partnerships {

@@ -6,11 +6,9 @@ use api::authz::v1::{MembershipTerms, RoleTerms};
 use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName, Principal, UserName};
 use serde_json::{Value, json};
+use service::{change::Change, fields::Etag};
 
-use crate::{
-    assign, change::Change, feed, invariants::RequiredRoles, member, organization::Organization, role_binding::RoleBinding, status::Error,
-    store, wire::Etag,
-};
+use crate::{assign, feed, invariants::RequiredRoles, member, organization::Organization, role_binding::RoleBinding, status::Error, store};
 
 /// What a user is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,6 @@
 //! - `document`: role models as authors write them, read from YAML with the places of what is wrong. `shipped`: those that come with the product.
 //! - `store`: tables and queries, the only place that knows sea-orm. `feed`: what decisions are made from, as records. `status`: every refusal.
 
-use std::fmt;
-
 use api::rolecatalog::v1::{
     permission_service_server::PermissionServiceServer, role_model_service_server::RoleModelServiceServer,
     role_service_server::RoleServiceServer,
@@ -32,7 +30,7 @@ mod wire;
 pub use shipped::ShipError;
 
 /// The role catalog: every service of `tenantry.rolecatalog.v1`. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct RoleCatalog {
     service: Service,
 }
@@ -66,11 +64,5 @@ impl RoleCatalog {
     /// To be called at every start, before serving; processes that start at once wait for each other. Needs no authz.
     pub async fn ship_role_models(&self) -> Result<(), ShipError> {
         shipped::ship(&self.service).await
-    }
-}
-
-impl fmt::Debug for RoleCatalog {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RoleCatalog").field("service", &self.service).finish()
     }
 }

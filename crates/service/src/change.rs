@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use client::guard::{Ask, Permit};
 use ledger::{AuditEntry, Begun, Permitted, Write, WriteConnection};
 use prost::Message;
+use serde_json::Value;
 use tonic::{Code, Response, Status};
 
 use crate::{
@@ -59,24 +60,30 @@ impl Service {
     /// Opens a write that needs a permit, or finds how the same call was answered: a repeated call needs no permit again, what it
     /// was about may be gone.
     pub async fn open<R: Answer>(&self, call: &WriteCall, ask: Ask) -> Result<Opened<R>, Status> {
-        let request = call.request();
-        if call.is_repeatable()
-            && let Some((response, token)) = self.ledger.replayed(&request).await.map_err(ledger_status)?
-        {
-            return answered(&response, &token.to_string());
+        if let Some(answer) = self.answered_before(call).await? {
+            return Ok(Opened::Answered(answer));
         }
         let permit = self.permit_to_write(&call.call, ask).await?;
-        match self.ledger.begin(request, Permitted::from(permit)).await.map_err(ledger_status)? {
+        match self.ledger.begin(call.request(), Permitted::from(permit)).await.map_err(ledger_status)? {
             Begun::Open(write) => Ok(Opened::Open(Change { write, now: self.now() })),
-            Begun::Replay { response, token } => answered(&response, &token.to_string()),
+            Begun::Replay { response, token } => Ok(Opened::Answered(answered(&response, &token.to_string())?)),
         }
+    }
+
+    /// How the same call was answered before, if it was: for writes that read what they are about before they ask for the permit.
+    pub async fn answered_before<R: Answer>(&self, call: &WriteCall) -> Result<Option<Response<R>>, Status> {
+        if !call.is_repeatable() {
+            return Ok(None);
+        }
+        let replayed = self.ledger.replayed(&call.request()).await.map_err(ledger_status)?;
+        replayed.map(|(response, token)| answered(&response, &token.to_string())).transpose()
     }
 }
 
-fn answered<R: Answer>(response: &[u8], revision: &str) -> Result<Opened<R>, Status> {
+fn answered<R: Answer>(response: &[u8], revision: &str) -> Result<Response<R>, Status> {
     let mut answer = R::decode(response).map_err(internal)?;
     answer.stamp(revision);
-    Ok(Opened::Answered(Response::new(answer)))
+    Ok(Response::new(answer))
 }
 
 impl Change {
@@ -111,10 +118,8 @@ impl Change {
     }
 
     /// An entry of the audit trail. `before` and `after` are what the thing was and became.
-    pub fn audit<T: serde::Serialize>(&mut self, action: &str, resource: &str, before: Option<&T>, after: Option<&T>) {
-        let value = |state: Option<&T>| state.and_then(|state| serde_json::to_value(state).ok());
-        let entry = AuditEntry { resource: resource.to_owned(), action: action.to_owned(), before: value(before), after: value(after) };
-        self.write.audit(entry);
+    pub fn audit(&mut self, action: &str, resource: &str, before: Option<Value>, after: Option<Value>) {
+        self.write.audit(AuditEntry { resource: resource.to_owned(), action: action.to_owned(), before, after });
     }
 
     /// Commits, and answers with the revision.

@@ -1,7 +1,7 @@
 //! What all writes, all lists and all answers have in common. The implementations are here, and not in the services, since neither these
 //! traits nor the messages are the services' own.
 
-use api::rolecatalog::v1 as rolecatalog;
+use api::{directory::v1 as directory, rolecatalog::v1 as rolecatalog};
 
 use crate::{
     call::{ListMessage, WriteMessage},
@@ -58,8 +58,95 @@ macro_rules! answers {
     };
 }
 
+/// Implements [`Answer`] for messages with a part that has the `revision`.
+macro_rules! answers_with {
+    ($($message:path { $part:ident }),+ $(,)?) => {
+        $(impl Answer for $message {
+            fn stamp(&mut self, revision: &str) {
+                if let Some(part) = &mut self.$part {
+                    part.stamp(revision);
+                }
+            }
+        })+
+    };
+}
+
+writes!(
+    directory::CreateOrganizationRequest,
+    directory::UpdateOrganizationRequest,
+    directory::DeleteOrganizationRequest,
+    directory::SuspendOrganizationRequest,
+    directory::ReactivateOrganizationRequest,
+    directory::CreateWorkspaceRequest,
+    directory::UpdateWorkspaceRequest,
+    directory::DeleteWorkspaceRequest,
+    directory::CreateAccountRequest,
+    directory::UpdateAccountRequest,
+    directory::DeleteAccountRequest,
+    directory::PauseAccountRequest,
+    directory::ResumeAccountRequest,
+    directory::CreateResourceRequest,
+    directory::UpdateResourceRequest,
+    directory::DeleteResourceRequest,
+    directory::SetCeilingRequest,
+    directory::CreateUserRequest,
+    directory::UpdateUserRequest,
+    directory::DeleteUserRequest,
+    directory::SuspendUserRequest,
+    directory::ReactivateUserRequest,
+    directory::CreateMemberRequest,
+    directory::UpdateMemberRequest,
+    directory::DeleteMemberRequest,
+    directory::CreateGroupRequest,
+    directory::UpdateGroupRequest,
+    directory::DeleteGroupRequest,
+    directory::AddGroupMemberRequest,
+    directory::RemoveGroupMemberRequest,
+    directory::CreatePartnershipRequest,
+    directory::UpdatePartnershipRequest,
+    directory::AcceptPartnershipRequest,
+    directory::DeletePartnershipRequest,
+    directory::CreateRoleBindingRequest,
+    directory::UpdateRoleBindingRequest,
+    directory::DeleteRoleBindingRequest,
+);
+
 writes!(rolecatalog::PushRoleModelRequest, rolecatalog::CreateRoleRequest, rolecatalog::UpdateRoleRequest, rolecatalog::DeleteRoleRequest);
 
+lists!(
+    directory::ListOrganizationsRequest,
+    directory::ListWorkspacesRequest,
+    directory::ListAccountsRequest,
+    directory::ListResourcesRequest,
+    directory::ListUsersRequest,
+    directory::ListMembersRequest,
+    directory::ListGroupsRequest,
+    directory::ListGroupMembersRequest,
+    directory::ListPartnershipsRequest,
+    directory::ListRoleBindingsRequest,
+);
+
 lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);
+
+answers!(
+    directory::Organization,
+    directory::Workspace,
+    directory::Account,
+    directory::Resource,
+    directory::Ceiling,
+    directory::User,
+    directory::Member,
+    directory::Group,
+    directory::GroupMember,
+    directory::Partnership,
+    directory::RoleBinding,
+);
+
+answers_with!(
+    directory::DeleteResourceResponse { resource },
+    directory::SuspendUserResponse { user },
+    directory::DeleteMemberResponse { member },
+    directory::DeletePartnershipResponse { partnership },
+);
 
 answers!(rolecatalog::RoleModel, rolecatalog::Role);

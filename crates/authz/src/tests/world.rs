@@ -104,7 +104,7 @@ pub(super) async fn service() -> Service {
     let replica = Replica::start(feed, Clock::new(|| NOW), settings);
     replica.loaded().await;
     let authz = Authz::new(replica, crate::Settings { platform_actor: UserName::parse("users/platform").unwrap() });
-    let channel = serve(|server| server.add_service(authz.check_service()).add_service(authz.permit_service()));
+    let channel = serve(|server| authz.add_to(server));
     Service { ledger, authz, channel }
 }
 

@@ -277,11 +277,11 @@ impl World {
     }
 
     fn end_resource(&mut self, name: &str) -> Result<(), WorldError> {
+        self.resource(name)?.ended = true;
         let wanted = node_name(name, None).map_err(|_| missing(name))?;
         let home_name = wanted.organization();
         let home = self.home(home_name.id())?;
         let is_it = |text: &str| node_name(text, Some(&home_name)).as_ref() == Ok(&wanted);
-        home.resources.retain(|resource| !is_it(&resource.name));
         home.bindings.retain(|binding| !is_it(&binding.node));
         Ok(())
     }

@@ -381,4 +381,7 @@ fn default_role(document: &Document, known: &Known<'_>, findings: &mut Findings)
     if role.organizations != OrganizationScope::Any {
         findings.report(at, format!("`{default}` is not for every organization; name a role that is"));
     }
+    if role.seats.most > 0 {
+        findings.report(at, format!("`{default}` has seats, and whoever joins would take one unasked; name a role without `seats.most`"));
+    }
 }

@@ -153,6 +153,11 @@ fn unknown_names_are_found_everywhere() {
     assert_finding("custom_roles.held_at[0]", "no type", |d| d.custom_roles.as_mut().unwrap().held_at[0] = "acount".into());
     assert_finding("custom_roles.define_with", "no permission", |d| d.custom_roles.as_mut().unwrap().define_with = "x.y".into());
     assert_finding("membership.organization_roles[0]", "no role", |d| d.membership.organization_roles[0] = "boss".into());
+    assert_finding("membership.default", "has seats", |d| {
+        if let Some(role) = d.roles.iter_mut().find(|role| role.id == "standard") {
+            role.seats.most = 3;
+        }
+    });
     assert_finding("membership.default", "no role", |d| d.membership.default = "standart".into());
     assert_finding("display.sections[0].kinds[0]", "no kind", |d| d.display.sections[0].kinds[0] = "x".into());
     assert_finding("display.sections[0].rows[0].permissions[0]", "no permission", |d| {

@@ -6,20 +6,23 @@ use api::directory::v1::{
 };
 use client::guard::{Ask, permission};
 use decision::name::NodeName;
-use ledger::StoreError;
+use ledger::{Ledger, StoreError};
+use service::{
+    change::{Change, Opened},
+    fields::Etag,
+    listing::{Rows, Standing},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
     Directory,
     account::Account,
-    change::{Change, Opened},
     feed,
-    listing::{Rows, Standing},
     status::Error,
     store,
     wire::{
-        self, Etag,
+        self,
         account::{AccountFilter, write},
     },
 };
@@ -30,7 +33,7 @@ impl AccountService for Directory {
         let (call, draft) = wire::account::read_create(&request)?;
         let parent = draft.parent();
         let ask = Ask::writing(parent.as_str()).to(permission("accounts.create", parent.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -47,17 +50,18 @@ impl AccountService for Directory {
 
     async fn get_account(&self, request: Request<GetAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name) = wire::account::read_get(&request)?;
-        self.permit(&call, Ask::writing(name.as_str()).to(permission("accounts.get", name.as_str()))).await?;
-        let account = store::account::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(name.as_str()).to(permission("accounts.get", name.as_str()))).await?;
+        let account = store::account::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let account = account.ok_or_else(|| Error::not_found(name.as_str()))?;
-        Ok(Response::new(proto::Account { revision: self.head().await?, ..write(&account) }))
+        Ok(Response::new(proto::Account { revision: self.service.head().await?, ..write(&account) }))
     }
 
     async fn list_accounts(&self, request: Request<ListAccountsRequest>) -> Result<Response<ListAccountsResponse>, Status> {
-        let (call, page, filter) = wire::account::read_list(self, &request)?;
+        let (call, page, filter) = wire::account::read_list(&self.service, &request)?;
         let organization = filter.organization.as_str();
-        let standing = Standing::of(self.permit(&call, Ask::writing(organization).to(permission("organization.get", organization))).await)?;
-        let listed = self.list_permitted(&call, &page, "accounts.get", standing, &filter).await?;
+        let standing =
+            Standing::of(self.service.permit(&call, Ask::writing(organization).to(permission("organization.get", organization))).await)?;
+        let listed = self.service.list_permitted(&call, &page, "accounts.get", standing, &filter).await?;
         let accounts = listed.rows.iter().map(|row| proto::Account { revision: listed.revision.clone(), ..write(row) }).collect();
         Ok(Response::new(ListAccountsResponse { accounts, next_page_token: listed.next_page_token, revision: listed.revision }))
     }
@@ -65,7 +69,7 @@ impl AccountService for Directory {
     async fn update_account(&self, request: Request<UpdateAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name, display_name, etag) = wire::account::read_update(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("accounts.update", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -79,7 +83,7 @@ impl AccountService for Directory {
     async fn delete_account(&self, request: Request<DeleteAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name, etag, force) = wire::account::read_delete(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("accounts.delete", name.as_str()));
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -92,7 +96,7 @@ impl AccountService for Directory {
     async fn pause_account(&self, request: Request<PauseAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name, etag) = wire::account::read_pause(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("accounts.pause", name.as_str()));
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -104,7 +108,7 @@ impl AccountService for Directory {
     async fn resume_account(&self, request: Request<ResumeAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name, etag) = wire::account::read_resume(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("accounts.pause", name.as_str()));
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -132,11 +136,11 @@ async fn replace(mut change: Change, action: &str, before: &Account, after: &Acc
 impl Rows for AccountFilter {
     type Row = Account;
 
-    async fn fetch(&self, directory: &Directory, after: Option<&str>, limit: u64) -> Result<Vec<Account>, StoreError> {
-        store::account::page(directory.ledger.reader(), &self.organization, self.with_deleted, after, limit).await
+    async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Account>, StoreError> {
+        store::account::page(ledger.reader(), &self.organization, self.with_deleted, after, limit).await
     }
 
-    fn name(row: &Account) -> &NodeName {
-        &row.name
+    fn key(row: &Account) -> &str {
+        row.name.as_str()
     }
 }

@@ -7,6 +7,7 @@ use api::{
 use client::guard::{Ask, permission};
 use decision::name::{NodeKind, NodeName};
 use ledger::StoreError;
+use service::change::{Change, Opened};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::organization::above;
@@ -14,7 +15,6 @@ use crate::{
     Directory,
     account::Account,
     ceiling::{Ceiling, CeilingDraft},
-    change::{Change, Opened},
     feed,
     organization::Organization,
     status::Error,
@@ -27,8 +27,8 @@ use crate::{
 impl CeilingService for Directory {
     async fn get_ceiling(&self, request: Request<GetCeilingRequest>) -> Result<Response<proto::Ceiling>, Status> {
         let (call, node) = wire::ceiling::read_get(&request)?;
-        self.permit(&call, Ask::writing(node.as_str()).to(permission("ceilings.get", node.as_str()))).await?;
-        let db = self.ledger.reader();
+        self.service.permit(&call, Ask::writing(node.as_str()).to(permission("ceilings.get", node.as_str()))).await?;
+        let db = self.service.ledger().reader();
         let ceiling = match node.kind() {
             NodeKind::Organization => store::organization::find(db, &node).await.map_err(Error::from)?.map(of_organization),
             NodeKind::Workspace => store::workspace::find(db, &node).await.map_err(Error::from)?.map(of_workspace),
@@ -36,14 +36,14 @@ impl CeilingService for Directory {
             NodeKind::Leaf { .. } => None,
         };
         let ceiling = ceiling.ok_or_else(|| Error::not_found(node.as_str()))?;
-        Ok(Response::new(proto::Ceiling { revision: self.head().await?, ..write(&ceiling) }))
+        Ok(Response::new(proto::Ceiling { revision: self.service.head().await?, ..write(&ceiling) }))
     }
 
     async fn set_ceiling(&self, request: Request<SetCeilingRequest>) -> Result<Response<proto::Ceiling>, Status> {
         let (call, draft) = wire::ceiling::read_set(&request)?;
         let name = draft.node.clone();
         let requirement = self.may_set_ceiling_of(&name).await.map_err(Error::from)?;
-        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(requirement)).await? {
+        let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(requirement)).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -62,7 +62,7 @@ impl Directory {
     /// node that does not exist is asked about where it would be, so that it looks like one that is none of the actor's business.
     async fn may_set_ceiling_of(&self, node: &NodeName) -> Result<Requirement, StoreError> {
         const NEEDED: &str = "ceilings.set";
-        let db = self.ledger.reader();
+        let db = self.service.ledger().reader();
         Ok(match node.kind() {
             NodeKind::Organization => {
                 let organization = store::organization::find(db, node).await?;

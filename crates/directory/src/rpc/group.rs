@@ -2,17 +2,11 @@
 
 use api::directory::v1::{self as proto, group_service_server::GroupService};
 use client::guard::{Ask, join_group, leave_group, myself, permission, revoke};
+use service::change::{Answer, Opened};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
-use crate::{
-    Directory,
-    change::{Answer, Opened},
-    group,
-    status::Error,
-    store,
-    wire::group as wire,
-};
+use crate::{Directory, group, status::Error, store, wire::group as wire};
 
 #[async_trait]
 impl GroupService for Directory {
@@ -20,7 +14,7 @@ impl GroupService for Directory {
         let (call, name, display_name) = wire::read_create(&request)?;
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission("groups.create", organization.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -31,22 +25,23 @@ impl GroupService for Directory {
     async fn get_group(&self, request: Request<proto::GetGroupRequest>) -> Result<Response<proto::Group>, Status> {
         let (call, name) = wire::read_get(&request)?;
         let organization = name.organization();
-        self.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
-        let found = store::group::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
+        let found = store::group::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let mut answer = wire::write(&found.ok_or_else(|| Error::not_found(name.as_str()))?);
-        answer.stamp(&self.head().await?);
+        answer.stamp(&self.service.head().await?);
         Ok(Response::new(answer))
     }
 
     async fn list_groups(&self, request: Request<proto::ListGroupsRequest>) -> Result<Response<proto::ListGroupsResponse>, Status> {
-        let (call, page, organization) = wire::read_list(self, &request)?;
-        self.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
+        let (call, page, organization) = wire::read_list(&self.service, &request)?;
+        self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
-        let mut found = store::group::page(self.ledger.reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let mut found =
+            store::group::page(self.service.ledger().reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|group| group.name.as_str()));
-        let revision = self.head().await?;
+        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|group| group.name.as_str()));
+        let revision = self.service.head().await?;
         let groups = found.iter().map(|row| proto::Group { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListGroupsResponse { groups, next_page_token, revision }))
     }
@@ -55,7 +50,7 @@ impl GroupService for Directory {
         let (call, name, display_name, etag) = wire::read_update(&request)?;
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission("groups.update", organization.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -65,16 +60,16 @@ impl GroupService for Directory {
 
     async fn delete_group(&self, request: Request<proto::DeleteGroupRequest>) -> Result<Response<proto::Group>, Status> {
         let (call, name, etag) = wire::read_delete(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         let organization = name.organization();
         for _ in 0..ATTEMPTS {
-            let holdings = store::group::holdings(self.ledger.reader(), &name).await.map_err(Error::from)?;
+            let holdings = store::group::holdings(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
             let ask = Ask::writing(organization.as_str()).to(permission("groups.delete", organization.as_str()));
             let ask = holdings.bindings.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())));
             let ask = holdings.containers.iter().fold(ask, |ask, edge| ask.to(leave_group(edge.group.as_str(), edge.member_text())));
-            let mut change = match self.open(&call, ask).await? {
+            let mut change = match self.service.open(&call, ask).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -91,7 +86,7 @@ impl GroupService for Directory {
         let ask = Ask::writing(organization.as_str())
             .to(permission("groups.update", organization.as_str()))
             .to(join_group(edge.group.as_str(), edge.member_text()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -108,7 +103,7 @@ impl GroupService for Directory {
         } else {
             ask.to(permission("groups.update", organization.as_str())).to(leave_group(edge.group.as_str(), edge.member_text()))
         };
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -120,18 +115,18 @@ impl GroupService for Directory {
         &self,
         request: Request<proto::ListGroupMembersRequest>,
     ) -> Result<Response<proto::ListGroupMembersResponse>, Status> {
-        let (call, page, name) = wire::read_list_members(self, &request)?;
+        let (call, page, name) = wire::read_list_members(&self.service, &request)?;
         let organization = name.organization();
-        self.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
-        let reader = self.ledger.reader();
+        self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
+        let reader = self.service.ledger().reader();
         store::group::find(reader, &name).await.map_err(Error::from)?.ok_or_else(|| Error::not_found(name.as_str()))?;
         let limit = page.size as u64 + 1;
         let mut found = store::group::edge_page(reader, &name, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
         let last = found.last().filter(|_| more).map(group::Edge::member_text);
-        let next_page_token = self.next_page(&page, last.as_deref());
-        let revision = self.head().await?;
+        let next_page_token = self.service.next_page(&page, last.as_deref());
+        let revision = self.service.head().await?;
         let group_members = found.iter().map(|edge| proto::GroupMember { revision: revision.clone(), ..wire::write_edge(edge) }).collect();
         Ok(Response::new(proto::ListGroupMembersResponse { group_members, next_page_token, revision }))
     }

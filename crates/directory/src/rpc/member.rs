@@ -3,13 +3,15 @@
 use api::directory::v1::{self as proto, member_service_server::MemberService};
 use client::guard::{Ask, any_of, myself, permission, revoke};
 use decision::name::{MemberName, NodeName, Principal};
+use service::{
+    call::WriteCall,
+    change::{Answer, Opened},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
 use crate::{
     Directory,
-    call::WriteCall,
-    change::{Answer, Opened},
     member::{self, Member, Participant, user_of},
     role_binding::RoleBinding,
     status::Error,
@@ -23,7 +25,7 @@ impl MemberService for Directory {
         let (call, name) = wire::read_create(&request)?;
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission("members.create", organization.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -36,35 +38,36 @@ impl MemberService for Directory {
         let organization = name.organization();
         let user = user_of(&name).ok_or_else(|| Error::not_found(name.as_str()))?;
         let may_see = any_of([permission("members.get", organization.as_str()), myself(user.as_str())]);
-        let permit = self.permit(&call, Ask::writing(organization.as_str()).to(may_see)).await?;
-        let found = store::member::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        let permit = self.service.permit(&call, Ask::writing(organization.as_str()).to(may_see)).await?;
+        let found = store::member::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let found = found.ok_or_else(|| Error::not_found(name.as_str()))?;
         let roles = permit.granted().membership.clone().unwrap_or_default().organization_roles;
         let participants = self.participants(&organization, vec![found], &roles).await?;
         let mut answer = participants.first().map(wire::write).unwrap_or_default();
-        answer.stamp(&self.head().await?);
+        answer.stamp(&self.service.head().await?);
         Ok(Response::new(answer))
     }
 
     async fn list_members(&self, request: Request<proto::ListMembersRequest>) -> Result<Response<proto::ListMembersResponse>, Status> {
-        let (call, page, organization) = wire::read_list(self, &request)?;
-        let permit = self.permit(&call, Ask::writing(organization.as_str()).to(permission("members.get", organization.as_str()))).await?;
+        let (call, page, organization) = wire::read_list(&self.service, &request)?;
+        let permit =
+            self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("members.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::member::page(self.ledger.reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::member::page(self.service.ledger().reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|member| member.name.as_str()));
+        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|member| member.name.as_str()));
         let roles = permit.granted().membership.clone().unwrap_or_default().organization_roles;
         let participants = self.participants(&organization, found, &roles).await?;
-        let revision = self.head().await?;
+        let revision = self.service.head().await?;
         let members = participants.iter().map(|row| proto::Member { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListMembersResponse { members, next_page_token, revision }))
     }
 
     async fn update_member(&self, request: Request<proto::UpdateMemberRequest>) -> Result<Response<proto::Member>, Status> {
         let (call, name, suspended, etag) = wire::read_update(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
@@ -82,7 +85,7 @@ impl MemberService for Directory {
 
     async fn delete_member(&self, request: Request<proto::DeleteMemberRequest>) -> Result<Response<proto::DeleteMemberResponse>, Status> {
         let (call, name, etag) = wire::read_delete(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
@@ -104,7 +107,9 @@ impl Directory {
     async fn held_directly(&self, name: &MemberName) -> Result<Vec<RoleBinding>, Status> {
         let user = user_of(name).ok_or_else(|| Error::not_found(name.as_str()))?;
         let principal = Principal::User(user);
-        Ok(store::role_binding::of_principal_in(self.ledger.reader(), &principal, &name.organization()).await.map_err(Error::from)?)
+        Ok(store::role_binding::of_principal_in(self.service.ledger().reader(), &principal, &name.organization())
+            .await
+            .map_err(Error::from)?)
     }
 
     /// Opens a write that needs a permission on the organization, and authority over each of these bindings.
@@ -117,14 +122,15 @@ impl Directory {
     ) -> Result<Opened<R>, Status> {
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission(action, organization.as_str()));
-        self.open(call, held.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())))).await
+        self.service.open(call, held.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())))).await
     }
 
     /// Members with the organization role of each.
     async fn participants(&self, organization: &NodeName, members: Vec<Member>, roles: &[String]) -> Result<Vec<Participant>, Status> {
         let users: Vec<_> = members.iter().map(|member| member.user.clone()).collect();
-        let held =
-            store::role_binding::held_by(self.ledger.reader(), organization, &users, roles, self.now()).await.map_err(Error::from)?;
+        let held = store::role_binding::held_by(self.service.ledger().reader(), organization, &users, roles, self.service.now())
+            .await
+            .map_err(Error::from)?;
         let role_of = |member: &Member| held.iter().find(|(user, _)| *user == member.user).map(|(_, role)| role.clone());
         Ok(members.into_iter().map(|member| Participant { organization_role: role_of(&member), member }).collect())
     }

@@ -10,22 +10,24 @@ use api::{
 };
 use client::guard::{self, Ask, permission, platform};
 use decision::name::{NodeName, Principal};
-use ledger::StoreError;
+use ledger::{Ledger, StoreError};
+use service::{
+    change::{Change, Opened},
+    fields::Etag,
+    listing::{Rows, Standing},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
-    Directory, assign,
-    change::{Change, Opened},
-    feed, invariants,
-    listing::{Rows, Standing},
+    Directory, assign, feed, invariants,
     member::Member,
     organization::{Holder, Organization, OrganizationDraft, Pinned, Place},
     role_binding::{Assignment, RoleBinding},
     status::Error,
     store,
     wire::{
-        self, Etag,
+        self,
         organization::{OrganizationFilter, write},
     },
 };
@@ -38,7 +40,7 @@ impl OrganizationService for Directory {
     async fn create_organization(&self, request: Request<CreateOrganizationRequest>) -> Result<Response<proto::Organization>, Status> {
         let (call, draft) = wire::organization::read_create(&request)?;
         let ask = self.ask_to_create(&draft)?;
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -48,24 +50,24 @@ impl OrganizationService for Directory {
 
     async fn get_organization(&self, request: Request<GetOrganizationRequest>) -> Result<Response<proto::Organization>, Status> {
         let (call, name) = wire::organization::read_get(&request)?;
-        self.permit(&call, Ask::writing(name.as_str()).to(permission("organization.get", name.as_str()))).await?;
-        let organization = store::organization::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(name.as_str()).to(permission("organization.get", name.as_str()))).await?;
+        let organization = store::organization::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let organization = organization.ok_or_else(|| Error::not_found(name.as_str()))?;
-        Ok(Response::new(proto::Organization { revision: self.head().await?, ..write(&organization) }))
+        Ok(Response::new(proto::Organization { revision: self.service.head().await?, ..write(&organization) }))
     }
 
     async fn list_organizations(&self, request: Request<ListOrganizationsRequest>) -> Result<Response<ListOrganizationsResponse>, Status> {
-        let (call, page, filter) = wire::organization::read_list(self, &request)?;
+        let (call, page, filter) = wire::organization::read_list(&self.service, &request)?;
         let listed = match &filter.workspace {
             None => {
                 // Of no tree: what is written is never locked, for nothing is.
-                self.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
-                self.list(&page, &filter).await?
+                self.service.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
+                self.service.list(&page, &filter).await?
             }
             Some(workspace) => {
                 let workspace = workspace.as_str();
-                self.permit(&call, Ask::writing(workspace).to(permission("workspaces.get", workspace))).await?;
-                self.list_permitted(&call, &page, "organization.get", Standing::Entitled, &filter).await?
+                self.service.permit(&call, Ask::writing(workspace).to(permission("workspaces.get", workspace))).await?;
+                self.service.list_permitted(&call, &page, "organization.get", Standing::Entitled, &filter).await?
             }
         };
         let organizations = listed.rows.iter().map(|row| proto::Organization { revision: listed.revision.clone(), ..write(row) }).collect();
@@ -75,7 +77,7 @@ impl OrganizationService for Directory {
     async fn update_organization(&self, request: Request<UpdateOrganizationRequest>) -> Result<Response<proto::Organization>, Status> {
         let (call, name, wanted, etag) = wire::organization::read_update(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("organization.update", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -90,7 +92,7 @@ impl OrganizationService for Directory {
         let (call, target, force) = wire::organization::read_delete(&request)?;
         let name = target.name.as_str();
         let ask = Ask::writing(name).to(permission("organization.delete", name));
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -103,7 +105,7 @@ impl OrganizationService for Directory {
     async fn suspend_organization(&self, request: Request<SuspendOrganizationRequest>) -> Result<Response<proto::Organization>, Status> {
         let (call, target) = wire::organization::read_suspend(&request)?;
         let ask = self.ask_from_above(&target.name, "organization.suspend").await?;
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -118,7 +120,7 @@ impl OrganizationService for Directory {
     ) -> Result<Response<proto::Organization>, Status> {
         let (call, target) = wire::organization::read_reactivate(&request)?;
         let ask = self.ask_from_above(&target.name, "organization.suspend").await?;
-        let change = match self.open(&call, ask).await? {
+        let change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -141,7 +143,7 @@ impl Directory {
         };
         for Holder { user, role } in &draft.holders {
             let assigned = Assignment::plain(Principal::User(user.clone()), role.clone(), draft.name.clone());
-            let member = Member::new(assign::membership_of(&draft.name, user)?, user.clone(), self.now());
+            let member = Member::new(assign::membership_of(&draft.name, user)?, user.clone(), self.service.now());
             ask = ask.to(guard::assign(feed::assignment(&assigned))).given(feed::member(&member));
         }
         Ok(ask)
@@ -152,7 +154,7 @@ impl Directory {
     /// Looked up before the permit, because whom to ask depends on it; an organization never gets another parent. One that does not exist is
     /// the platform's too, so that it looks to everybody else like one that is none of their business.
     async fn ask_from_above(&self, name: &NodeName, needed: &str) -> Result<Ask, Error> {
-        let organization = store::organization::find(self.ledger.reader(), name).await?;
+        let organization = store::organization::find(self.service.ledger().reader(), name).await?;
         let requirement = above(organization.and_then(|organization| organization.parent).as_ref(), needed);
         Ok(Ask::writing(name.as_str()).to(requirement))
     }
@@ -257,11 +259,11 @@ async fn replace(
 impl Rows for OrganizationFilter {
     type Row = Organization;
 
-    async fn fetch(&self, directory: &Directory, after: Option<&str>, limit: u64) -> Result<Vec<Organization>, StoreError> {
-        store::organization::page(directory.ledger.reader(), self.workspace.as_ref(), self.with_deleted, after, limit).await
+    async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Organization>, StoreError> {
+        store::organization::page(ledger.reader(), self.workspace.as_ref(), self.with_deleted, after, limit).await
     }
 
-    fn name(row: &Organization) -> &NodeName {
-        &row.name
+    fn key(row: &Organization) -> &str {
+        row.name.as_str()
     }
 }

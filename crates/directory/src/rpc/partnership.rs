@@ -3,12 +3,14 @@
 use api::directory::v1::{self as proto, partnership_service_server::PartnershipService};
 use client::guard::{Ask, any_of, permission};
 use decision::name::PartnershipName;
+use service::{
+    call::Call,
+    change::{Answer, Opened},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     Directory,
-    call::Call,
-    change::{Answer, Opened},
     partnership::{self, Partnership},
     status::Error,
     store,
@@ -20,7 +22,7 @@ impl PartnershipService for Directory {
     async fn create_partnership(&self, request: Request<proto::CreatePartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
         let (call, draft) = wire::read_create(&request)?;
         let ask = Ask::writing(draft.name.organization().as_str()).to(permission("partners.create", draft.node.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -34,9 +36,9 @@ impl PartnershipService for Directory {
         let partnership = self.partnership_seen(&call, &name).await?;
         let sides =
             any_of([permission("partners.get", partnership.node.as_str()), permission("partners.get", partnership.partner.as_str())]);
-        self.permit(&call, Ask::writing(name.organization().as_str()).to(sides)).await?;
-        let mut answer = wire::write(&partnership, self.now());
-        answer.stamp(&self.head().await?);
+        self.service.permit(&call, Ask::writing(name.organization().as_str()).to(sides)).await?;
+        let mut answer = wire::write(&partnership, self.service.now());
+        answer.stamp(&self.service.head().await?);
         Ok(Response::new(answer))
     }
 
@@ -44,28 +46,29 @@ impl PartnershipService for Directory {
         &self,
         request: Request<proto::ListPartnershipsRequest>,
     ) -> Result<Response<proto::ListPartnershipsResponse>, Status> {
-        let (call, page, organization, side) = wire::read_list(self, &request)?;
-        self.permit(&call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
+        let (call, page, organization, side) = wire::read_list(&self.service, &request)?;
+        self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
-        let mut found = store::partnership::page(self.ledger.reader(), &side, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let mut found =
+            store::partnership::page(self.service.ledger().reader(), &side, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|partnership| partnership.name.as_str()));
-        let now = self.now();
-        let revision = self.head().await?;
+        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|partnership| partnership.name.as_str()));
+        let now = self.service.now();
+        let revision = self.service.head().await?;
         let partnerships = found.iter().map(|row| proto::Partnership { revision: revision.clone(), ..wire::write(row, now) }).collect();
         Ok(Response::new(proto::ListPartnershipsResponse { partnerships, next_page_token, revision }))
     }
 
     async fn update_partnership(&self, request: Request<proto::UpdatePartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
         let (call, name, wanted, etag) = wire::read_update(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         // Its node never changes, so what is asked for holds for whatever state is found under the lock.
         let seen = self.partnership_seen(&call.call, &name).await?;
         let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.node.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -76,13 +79,13 @@ impl PartnershipService for Directory {
 
     async fn accept_partnership(&self, request: Request<proto::AcceptPartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
         let (call, name, etag) = wire::read_accept(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         let seen = self.partnership_seen(&call.call, &name).await?;
         // The record is the offering organization's; the authority is the partner's.
         let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.partner.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -96,12 +99,12 @@ impl PartnershipService for Directory {
         request: Request<proto::DeletePartnershipRequest>,
     ) -> Result<Response<proto::DeletePartnershipResponse>, Status> {
         let (call, name, etag) = wire::read_delete(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         let seen = self.partnership_seen(&call.call, &name).await?;
         let sides = any_of([permission("partners.delete", seen.node.as_str()), permission("partners.delete", seen.partner.as_str())]);
-        let mut change = match self.open(&call, Ask::writing(name.organization().as_str()).to(sides)).await? {
+        let mut change = match self.service.open(&call, Ask::writing(name.organization().as_str()).to(sides)).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -115,11 +118,11 @@ impl PartnershipService for Directory {
 impl Directory {
     /// A partnership as it is now. That it is missing is said to those only who may see the partnerships of the organization.
     async fn partnership_seen(&self, call: &Call, name: &PartnershipName) -> Result<Partnership, Status> {
-        if let Some(partnership) = store::partnership::find(self.ledger.reader(), name).await.map_err(Error::from)? {
+        if let Some(partnership) = store::partnership::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {
             return Ok(partnership);
         }
         let organization = name.organization();
-        self.permit(call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
+        self.service.permit(call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
         Err(Error::not_found(name.as_str()).into())
     }
 }

@@ -6,30 +6,32 @@ use api::directory::v1::{
 };
 use client::guard::{Ask, known, permission};
 use decision::name::NodeName;
-use ledger::StoreError;
+use ledger::{Ledger, StoreError};
+use service::{
+    change::{Change, Opened},
+    fields::Etag,
+    listing::Rows,
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{open_below, outrun};
 use crate::{
-    Directory, assign,
-    change::{Change, Opened},
-    feed,
-    listing::Rows,
+    Directory, assign, feed,
     resource::Resource,
     status::Error,
     store::{self, resource::ResourceFilter},
-    wire::{self, Etag, resource::write},
+    wire::{self, resource::write},
 };
 
 #[async_trait]
 impl ResourceService for Directory {
     async fn create_resource(&self, request: Request<CreateResourceRequest>) -> Result<Response<proto::Resource>, Status> {
         let (call, name, attributes) = wire::resource::read_create(&request)?;
-        let resource = Resource::new(name, attributes, self.now());
+        let resource = Resource::new(name, attributes, self.service.now());
         let container = resource.name.leaf_parent().ok_or_else(|| Error::not_found(resource.name.as_str()))?;
         // With the resource as it shall be, authz sees whether the role model declares the collection and the attributes.
         let ask = Ask::writing(container.as_str()).to(permission("resources.create", container.as_str())).given(feed::resource(&resource));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -45,17 +47,17 @@ impl ResourceService for Directory {
 
     async fn get_resource(&self, request: Request<GetResourceRequest>) -> Result<Response<proto::Resource>, Status> {
         let (call, name) = wire::resource::read_get(&request)?;
-        self.permit(&call, Ask::writing(name.as_str()).to(permission("resources.get", name.as_str()))).await?;
-        let resource = store::resource::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(name.as_str()).to(permission("resources.get", name.as_str()))).await?;
+        let resource = store::resource::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let resource = resource.ok_or_else(|| Error::not_found(name.as_str()))?;
-        Ok(Response::new(proto::Resource { revision: self.head().await?, ..write(&resource) }))
+        Ok(Response::new(proto::Resource { revision: self.service.head().await?, ..write(&resource) }))
     }
 
     async fn list_resources(&self, request: Request<ListResourcesRequest>) -> Result<Response<ListResourcesResponse>, Status> {
-        let (call, page, filter) = wire::resource::read_list(self, &request)?;
+        let (call, page, filter) = wire::resource::read_list(&self.service, &request)?;
         let container = filter.container.as_str();
-        self.permit(&call, Ask::writing(container).to(permission("resources.get", container))).await?;
-        let listed = self.list(&page, &filter).await?;
+        self.service.permit(&call, Ask::writing(container).to(permission("resources.get", container))).await?;
+        let listed = self.service.list(&page, &filter).await?;
         let resources = listed.rows.iter().map(|row| proto::Resource { revision: listed.revision.clone(), ..write(row) }).collect();
         Ok(Response::new(ListResourcesResponse { resources, next_page_token: listed.next_page_token, revision: listed.revision }))
     }
@@ -63,7 +65,7 @@ impl ResourceService for Directory {
     async fn update_resource(&self, request: Request<UpdateResourceRequest>) -> Result<Response<proto::Resource>, Status> {
         let (call, name, attributes, etag) = wire::resource::read_update(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("resources.update", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -71,7 +73,7 @@ impl ResourceService for Directory {
         let after = before.with_attributes(attributes, change.now());
         // A permit of its own, not part of the one above: were the permission decided with the new attributes, the actor could choose those
         // under which it is given.
-        let checked = self.permit(&call.call, Ask::writing(name.as_str()).to(known()).given(feed::resource(&after))).await?;
+        let checked = self.service.permit(&call.call, Ask::writing(name.as_str()).to(known()).given(feed::resource(&after))).await?;
         if checked.granted().role_model.is_empty() {
             // A replica of authz that has not heard of the tree yet has checked nothing.
             return Err(outrun());
@@ -85,7 +87,7 @@ impl ResourceService for Directory {
     async fn delete_resource(&self, request: Request<DeleteResourceRequest>) -> Result<Response<DeleteResourceResponse>, Status> {
         let (call, name, etag) = wire::resource::read_delete(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("resources.delete", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -111,11 +113,11 @@ async fn present(change: &Change, name: &NodeName, etag: Etag) -> Result<Resourc
 impl Rows for ResourceFilter {
     type Row = Resource;
 
-    async fn fetch(&self, directory: &Directory, after: Option<&str>, limit: u64) -> Result<Vec<Resource>, StoreError> {
-        store::resource::page(directory.ledger.reader(), self, after, limit).await
+    async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Resource>, StoreError> {
+        store::resource::page(ledger.reader(), self, after, limit).await
     }
 
-    fn name(row: &Resource) -> &NodeName {
-        &row.name
+    fn key(row: &Resource) -> &str {
+        row.name.as_str()
     }
 }

@@ -3,27 +3,21 @@
 use api::directory::v1::{self as proto, role_binding_service_server::RoleBindingService};
 use client::guard::{self, Ask, any_of, myself, permission};
 use decision::name::BindingName;
+use service::{
+    call::Call,
+    change::{Answer, Opened},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
-use crate::{
-    Directory, assign,
-    call::Call,
-    change::{Answer, Opened},
-    feed,
-    invariants::role_terms,
-    role_binding::RoleBinding,
-    status::Error,
-    store,
-    wire::role_binding as wire,
-};
+use crate::{Directory, assign, feed, invariants::role_terms, role_binding::RoleBinding, status::Error, store, wire::role_binding as wire};
 
 #[async_trait]
 impl RoleBindingService for Directory {
     async fn create_role_binding(&self, request: Request<proto::CreateRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {
         let (call, draft) = wire::read_create(&request)?;
         let ask = Ask::writing(draft.name.organization().as_str()).to(guard::assign(feed::assignment(&draft.assigned)));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -41,9 +35,9 @@ impl RoleBindingService for Directory {
             Some(user) => any_of([may_see, myself(user.as_str())]),
             None => may_see,
         };
-        self.permit(&call, Ask::writing(name.organization().as_str()).to(may_see)).await?;
+        self.service.permit(&call, Ask::writing(name.organization().as_str()).to(may_see)).await?;
         let mut answer = wire::write(&binding);
-        answer.stamp(&self.head().await?);
+        answer.stamp(&self.service.head().await?);
         Ok(Response::new(answer))
     }
 
@@ -51,31 +45,31 @@ impl RoleBindingService for Directory {
         &self,
         request: Request<proto::ListRoleBindingsRequest>,
     ) -> Result<Response<proto::ListRoleBindingsResponse>, Status> {
-        let (call, page, filter) = wire::read_list(self, &request)?;
+        let (call, page, filter) = wire::read_list(&self.service, &request)?;
         let node = filter.node.as_ref().unwrap_or(&filter.organization);
-        self.permit(&call, Ask::writing(filter.organization.as_str()).to(permission("access.get", node.as_str()))).await?;
+        self.service.permit(&call, Ask::writing(filter.organization.as_str()).to(permission("access.get", node.as_str()))).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::role_binding::page(self.ledger.reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::role_binding::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
         let last = found.last().filter(|_| more).map(|binding| binding.name.as_str());
-        let next_page_token = self.next_page(&page, last);
-        let revision = self.head().await?;
+        let next_page_token = self.service.next_page(&page, last);
+        let revision = self.service.head().await?;
         let role_bindings = found.iter().map(|row| proto::RoleBinding { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListRoleBindingsResponse { role_bindings, next_page_token, revision }))
     }
 
     async fn update_role_binding(&self, request: Request<proto::UpdateRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {
         let (call, name, wanted, etag) = wire::read_update(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
             let seen = self.binding_seen(&call.call, &name).await?;
             let assigned = seen.assigned.changed(&wanted);
             let ask = Ask::writing(name.organization().as_str()).to(guard::change(name.as_str(), feed::assignment(&assigned)));
-            let mut change = match self.open(&call, ask).await? {
+            let mut change = match self.service.open(&call, ask).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -95,7 +89,7 @@ impl RoleBindingService for Directory {
     async fn delete_role_binding(&self, request: Request<proto::DeleteRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {
         let (call, name, etag) = wire::read_delete(&request)?;
         let ask = Ask::writing(name.organization().as_str()).to(guard::revoke(name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -110,11 +104,11 @@ impl RoleBindingService for Directory {
 impl Directory {
     /// A binding as it is now. That it is missing is said to those only who may see the bindings of the organization.
     async fn binding_seen(&self, call: &Call, name: &BindingName) -> Result<RoleBinding, Status> {
-        if let Some(binding) = store::role_binding::find(self.ledger.reader(), name).await.map_err(Error::from)? {
+        if let Some(binding) = store::role_binding::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {
             return Ok(binding);
         }
         let organization = name.organization();
-        self.permit(call, Ask::writing(organization.as_str()).to(permission("access.get", organization.as_str()))).await?;
+        self.service.permit(call, Ask::writing(organization.as_str()).to(permission("access.get", organization.as_str()))).await?;
         Err(Error::not_found(name.as_str()).into())
     }
 }

@@ -8,13 +8,15 @@ use api::{
 };
 use client::guard::{Ask, myself, platform};
 use decision::name::{NodeName, Principal};
+use service::{
+    call::Call,
+    change::{Answer, Opened},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
 use crate::{
     Directory,
-    call::Call,
-    change::{Answer, Opened},
     status::Error,
     store,
     user::{self, TreeRules},
@@ -25,7 +27,7 @@ use crate::{
 impl UserService for Directory {
     async fn create_user(&self, request: Request<proto::CreateUserRequest>) -> Result<Response<proto::User>, Status> {
         let (call, draft) = wire::read_create(&request)?;
-        let mut change = match self.open(&call, Ask::writing(draft.name.as_str()).to(platform())).await? {
+        let mut change = match self.service.open(&call, Ask::writing(draft.name.as_str()).to(platform())).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -35,23 +37,24 @@ impl UserService for Directory {
 
     async fn get_user(&self, request: Request<proto::GetUserRequest>) -> Result<Response<proto::User>, Status> {
         let (call, name) = wire::read_get(&request)?;
-        self.permit(&call, Ask::writing(name.as_str()).to(myself(name.as_str()))).await?;
-        let found = store::user::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(name.as_str()).to(myself(name.as_str()))).await?;
+        let found = store::user::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let mut answer = wire::write(&found.ok_or_else(|| Error::not_found(name.as_str()))?);
-        answer.stamp(&self.head().await?);
+        answer.stamp(&self.service.head().await?);
         Ok(Response::new(answer))
     }
 
     async fn list_users(&self, request: Request<proto::ListUsersRequest>) -> Result<Response<proto::ListUsersResponse>, Status> {
-        let (call, page, with_deleted) = wire::read_list(self, &request)?;
+        let (call, page, with_deleted) = wire::read_list(&self.service, &request)?;
         // Of no tree: nothing is written, so nothing is locked.
-        self.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
+        self.service.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
         let limit = page.size as u64 + 1;
-        let mut found = store::user::page(self.ledger.reader(), with_deleted, page.after.as_deref(), limit).await.map_err(Error::from)?;
+        let mut found =
+            store::user::page(self.service.ledger().reader(), with_deleted, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.next_page(&page, found.last().filter(|_| more).map(|user| user.name.as_str()));
-        let revision = self.head().await?;
+        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|user| user.name.as_str()));
+        let revision = self.service.head().await?;
         let users = found.iter().map(|user| proto::User { revision: revision.clone(), ..wire::write(user) }).collect();
         Ok(Response::new(proto::ListUsersResponse { users, next_page_token, revision }))
     }
@@ -60,7 +63,7 @@ impl UserService for Directory {
         let (call, name, wanted, etag) = wire::read_update(&request)?;
         // An address is a proof of who somebody is, so the platform says what it is.
         let needed = if wanted.email.is_some() { platform() } else { myself(name.as_str()) };
-        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(needed)).await? {
+        let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(needed)).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -70,14 +73,14 @@ impl UserService for Directory {
 
     async fn delete_user(&self, request: Request<proto::DeleteUserRequest>) -> Result<Response<proto::User>, Status> {
         let (call, name, etag) = wire::read_delete(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let organizations = store::user::organizations_of(self.ledger.reader(), &name).await.map_err(Error::from)?;
+            let organizations = store::user::organizations_of(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
             let rules = self.rules_of(&call.call, &organizations).await?;
             let ask = rules.keys().fold(Ask::writing(name.as_str()).to(platform()), |ask, root| ask.also_writing(root.as_str()));
-            let mut change = match self.open(&call, ask).await? {
+            let mut change = match self.service.open(&call, ask).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -90,14 +93,15 @@ impl UserService for Directory {
 
     async fn suspend_user(&self, request: Request<proto::SuspendUserRequest>) -> Result<Response<proto::SuspendUserResponse>, Status> {
         let (call, name, etag) = wire::read_suspend(&request)?;
-        if let Some(answer) = self.answered_before(&call).await? {
+        if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let held =
-                store::role_binding::of_principal(self.ledger.reader(), &Principal::User(name.clone())).await.map_err(Error::from)?;
+            let held = store::role_binding::of_principal(self.service.ledger().reader(), &Principal::User(name.clone()))
+                .await
+                .map_err(Error::from)?;
             let rules = self.rules_of(&call.call, &user::at_organizations(&held)).await?;
-            let mut change = match self.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
+            let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -112,7 +116,7 @@ impl UserService for Directory {
 
     async fn reactivate_user(&self, request: Request<proto::ReactivateUserRequest>) -> Result<Response<proto::User>, Status> {
         let (call, name, etag) = wire::read_reactivate(&request)?;
-        let mut change = match self.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
+        let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -127,12 +131,12 @@ impl Directory {
     async fn rules_of(&self, call: &Call, organizations: &BTreeSet<NodeName>) -> Result<BTreeMap<NodeName, TreeRules>, Status> {
         let mut rules = BTreeMap::new();
         for name in organizations {
-            let found = store::organization::find(self.ledger.reader(), name).await.map_err(Error::from)?;
+            let found = store::organization::find(self.service.ledger().reader(), name).await.map_err(Error::from)?;
             let Some(organization) = found else { continue };
             if rules.contains_key(&organization.root) {
                 continue;
             }
-            let permit = self.permit(call, Ask::writing(organization.root.as_str()).to(platform())).await?;
+            let permit = self.service.permit(call, Ask::writing(organization.root.as_str()).to(platform())).await?;
             let authz::Permit { role_model, role_model_revision, membership, required_roles, .. } = permit.granted().clone();
             let membership = membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
             rules.insert(organization.root, TreeRules { role_model, role_model_revision, membership, required_roles });

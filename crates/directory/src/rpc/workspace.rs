@@ -6,19 +6,21 @@ use api::directory::v1::{
 };
 use client::guard::{Ask, permission};
 use decision::name::NodeName;
-use ledger::StoreError;
+use ledger::{Ledger, StoreError};
+use service::{
+    change::{Change, Opened},
+    fields::Etag,
+    listing::{Rows, Standing},
+};
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
-    Directory,
-    change::{Change, Opened},
-    feed,
-    listing::{Rows, Standing},
+    Directory, feed,
     status::Error,
     store,
     wire::{
-        self, Etag,
+        self,
         workspace::{WorkspaceFilter, write},
     },
     workspace::Workspace,
@@ -30,7 +32,7 @@ impl WorkspaceService for Directory {
         let (call, name, display_name) = wire::workspace::read_create(&request)?;
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission("workspaces.create", organization.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -47,17 +49,18 @@ impl WorkspaceService for Directory {
 
     async fn get_workspace(&self, request: Request<GetWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
         let (call, name) = wire::workspace::read_get(&request)?;
-        self.permit(&call, Ask::writing(name.as_str()).to(permission("workspaces.get", name.as_str()))).await?;
-        let workspace = store::workspace::find(self.ledger.reader(), &name).await.map_err(Error::from)?;
+        self.service.permit(&call, Ask::writing(name.as_str()).to(permission("workspaces.get", name.as_str()))).await?;
+        let workspace = store::workspace::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let workspace = workspace.ok_or_else(|| Error::not_found(name.as_str()))?;
-        Ok(Response::new(proto::Workspace { revision: self.head().await?, ..write(&workspace) }))
+        Ok(Response::new(proto::Workspace { revision: self.service.head().await?, ..write(&workspace) }))
     }
 
     async fn list_workspaces(&self, request: Request<ListWorkspacesRequest>) -> Result<Response<ListWorkspacesResponse>, Status> {
-        let (call, page, filter) = wire::workspace::read_list(self, &request)?;
+        let (call, page, filter) = wire::workspace::read_list(&self.service, &request)?;
         let organization = filter.organization.as_str();
-        let standing = Standing::of(self.permit(&call, Ask::writing(organization).to(permission("organization.get", organization))).await)?;
-        let listed = self.list_permitted(&call, &page, "workspaces.get", standing, &filter).await?;
+        let standing =
+            Standing::of(self.service.permit(&call, Ask::writing(organization).to(permission("organization.get", organization))).await)?;
+        let listed = self.service.list_permitted(&call, &page, "workspaces.get", standing, &filter).await?;
         let workspaces = listed.rows.iter().map(|row| proto::Workspace { revision: listed.revision.clone(), ..write(row) }).collect();
         Ok(Response::new(ListWorkspacesResponse { workspaces, next_page_token: listed.next_page_token, revision: listed.revision }))
     }
@@ -65,7 +68,7 @@ impl WorkspaceService for Directory {
     async fn update_workspace(&self, request: Request<UpdateWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
         let (call, name, display_name, etag) = wire::workspace::read_update(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("workspaces.update", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -79,7 +82,7 @@ impl WorkspaceService for Directory {
     async fn delete_workspace(&self, request: Request<DeleteWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
         let (call, name, etag, force) = wire::workspace::read_delete(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("workspaces.delete", name.as_str()));
-        let mut change = match self.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -103,11 +106,11 @@ async fn present(change: &Change, name: &NodeName, etag: Etag) -> Result<Workspa
 impl Rows for WorkspaceFilter {
     type Row = Workspace;
 
-    async fn fetch(&self, directory: &Directory, after: Option<&str>, limit: u64) -> Result<Vec<Workspace>, StoreError> {
-        store::workspace::page(directory.ledger.reader(), &self.organization, self.with_deleted, after, limit).await
+    async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Workspace>, StoreError> {
+        store::workspace::page(ledger.reader(), &self.organization, self.with_deleted, after, limit).await
     }
 
-    fn name(row: &Workspace) -> &NodeName {
-        &row.name
+    fn key(row: &Workspace) -> &str {
+        row.name.as_str()
     }
 }

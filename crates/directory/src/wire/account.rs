@@ -2,14 +2,14 @@
 
 use api::directory::v1::{self as proto, account::State};
 use decision::name::NodeName;
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    account::{Account, AccountDraft},
-    call::{Call, Page, WriteCall},
-};
+use crate::account::{Account, AccountDraft};
 
 const MAX_NAME: usize = 200;
 
@@ -49,14 +49,11 @@ pub(crate) fn read_get(request: &Request<proto::GetAccountRequest>) -> Result<(C
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(
-    directory: &Directory,
-    request: &Request<proto::ListAccountsRequest>,
-) -> Result<(Call, Page, AccountFilter), Status> {
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListAccountsRequest>) -> Result<(Call, Page, AccountFilter), Status> {
     let call = Call::reading(request, "directory.v1.AccountService/ListAccounts")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
     let filter = organization.map(|organization| AccountFilter { organization, with_deleted: message.show_deleted });
     Ok((call, page, fields.finish(filter)?))

@@ -2,13 +2,13 @@
 
 use api::directory::v1 as proto;
 use decision::name::{NodeName, is_identifier};
+use service::{
+    call::{Call, WriteCall},
+    fields::{Fields, etag},
+};
 use tonic::{Request, Status};
 
-use super::{Fields, etag};
-use crate::{
-    call::{Call, WriteCall},
-    ceiling::{Ceiling, CeilingDraft},
-};
+use crate::ceiling::{Ceiling, CeilingDraft};
 
 const MAX_COMPONENTS: usize = 1000;
 

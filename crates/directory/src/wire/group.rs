@@ -5,14 +5,14 @@ use decision::{
     name::{GroupName, NodeName},
     record::GroupMember,
 };
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
-    group::{Edge, Group, parse_member},
-};
+use crate::group::{Edge, Group, parse_member};
 
 const LONGEST_NAME: usize = 200;
 
@@ -35,10 +35,10 @@ pub(crate) fn read_get(request: &Request<proto::GetGroupRequest>) -> Result<(Cal
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(directory: &Directory, request: &Request<proto::ListGroupsRequest>) -> Result<(Call, Page, NodeName), Status> {
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListGroupsRequest>) -> Result<(Call, Page, NodeName), Status> {
     let call = Call::reading(request, "directory.v1.GroupService/ListGroups")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), directory, &mut fields)?;
+    let page = call.page(request.get_ref(), service, &mut fields)?;
     let organization = fields.organization("parent", &request.get_ref().parent);
     Ok((call, page, fields.finish(organization)?))
 }
@@ -79,12 +79,12 @@ pub(crate) fn read_remove(request: &Request<proto::RemoveGroupMemberRequest>) ->
 }
 
 pub(crate) fn read_list_members(
-    directory: &Directory,
+    service: &Service,
     request: &Request<proto::ListGroupMembersRequest>,
 ) -> Result<(Call, Page, GroupName), Status> {
     let call = Call::reading(request, "directory.v1.GroupService/ListGroupMembers")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), directory, &mut fields)?;
+    let page = call.page(request.get_ref(), service, &mut fields)?;
     let group = fields.parse("group", &request.get_ref().group, GroupName::parse);
     Ok((call, page, fields.finish(group)?))
 }

@@ -2,14 +2,14 @@
 
 use api::directory::v1::{self as proto, member::State};
 use decision::name::{MemberName, NodeName, UserName};
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
-    member::{Participant, Removed, member_name},
-};
+use crate::member::{Participant, Removed, member_name};
 
 pub(crate) fn read_create(request: &Request<proto::CreateMemberRequest>) -> Result<(WriteCall, MemberName), Status> {
     let mut fields = Fields::default();
@@ -27,10 +27,10 @@ pub(crate) fn read_get(request: &Request<proto::GetMemberRequest>) -> Result<(Ca
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(directory: &Directory, request: &Request<proto::ListMembersRequest>) -> Result<(Call, Page, NodeName), Status> {
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListMembersRequest>) -> Result<(Call, Page, NodeName), Status> {
     let call = Call::reading(request, "directory.v1.MemberService/ListMembers")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), directory, &mut fields)?;
+    let page = call.page(request.get_ref(), service, &mut fields)?;
     let organization = fields.organization("parent", &request.get_ref().parent);
     Ok((call, page, fields.finish(organization)?))
 }

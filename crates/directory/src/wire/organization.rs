@@ -8,14 +8,14 @@ use decision::{
     name::{NodeName, RoleName, UserName},
     record::OrganizationKind,
 };
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
-    organization::{Holder, Organization, OrganizationChange, OrganizationDraft, Place, Profile},
-};
+use crate::organization::{Holder, Organization, OrganizationChange, OrganizationDraft, Place, Profile};
 
 const MAX_NAME: usize = 200;
 const MAX_WEBSITE: usize = 500;
@@ -130,13 +130,13 @@ pub(crate) fn read_get(request: &Request<proto::GetOrganizationRequest>) -> Resu
 }
 
 pub(crate) fn read_list(
-    directory: &Directory,
+    service: &Service,
     request: &Request<proto::ListOrganizationsRequest>,
 ) -> Result<(Call, Page, OrganizationFilter), Status> {
     let call = Call::reading(request, "directory.v1.OrganizationService/ListOrganizations")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let workspace = match message.parent.as_str() {
         "" => Some(None),
         parent => fields.workspace("parent", parent).map(Some),

@@ -8,12 +8,15 @@ use api::{
 };
 use chrono::{DateTime, Utc};
 use decision::name::{NodeName, PartnershipName, RoleName, UserName};
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, role_binding::read_components, timestamp};
+use super::role_binding::read_components;
 use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
     feed,
     partnership::{Allowance, Partnership, PartnershipChange, PartnershipDraft, PartnershipState, can_be_at},
     store::partnership::Side,
@@ -58,13 +61,13 @@ pub(crate) fn read_get(request: &Request<proto::GetPartnershipRequest>) -> Resul
 }
 
 pub(crate) fn read_list(
-    directory: &Directory,
+    service: &Service,
     request: &Request<proto::ListPartnershipsRequest>,
 ) -> Result<(Call, Page, NodeName, Side), Status> {
     let call = Call::reading(request, "directory.v1.PartnershipService/ListPartnerships")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
     let organization = fields.finish(organization)?;
     let side = if message.as_partner { Side::Partner(organization.clone()) } else { Side::Offering(organization.clone()) };

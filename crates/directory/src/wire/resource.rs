@@ -9,12 +9,14 @@ use api::{
 use decision::name::{NodeName, is_collection, is_identifier};
 use prost::Message;
 use prost_types::{Value, value::Kind};
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
 use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
     resource::{Attributes, Resource},
     store::resource::ResourceFilter,
 };
@@ -38,14 +40,11 @@ pub(crate) fn read_get(request: &Request<proto::GetResourceRequest>) -> Result<(
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(
-    directory: &Directory,
-    request: &Request<proto::ListResourcesRequest>,
-) -> Result<(Call, Page, ResourceFilter), Status> {
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListResourcesRequest>) -> Result<(Call, Page, ResourceFilter), Status> {
     let call = Call::reading(request, "directory.v1.ResourceService/ListResources")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let collection = (!message.collection.is_empty()).then(|| message.collection.clone());
     if collection.as_ref().is_some_and(|collection| !is_collection(collection)) {
         fields.wrong("collection", "a collection, for example `campaigns`");

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use api::{directory::v1 as proto, document, feed::v1::ComponentLevels, rolecatalog::v1::role_model_document::ConditionUse};
 use decision::name::{BindingName, NodeName, Principal, RoleName, Sponsor, is_identifier};
 use prost::Message;
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
 use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
     feed,
     role_binding::{Assignment, ComponentMap, Condition, RoleBinding, RoleBindingChange, level_of},
     store::role_binding::BindingFilter,
@@ -66,13 +68,13 @@ pub(crate) fn read_get(request: &Request<proto::GetRoleBindingRequest>) -> Resul
 }
 
 pub(crate) fn read_list(
-    directory: &Directory,
+    service: &Service,
     request: &Request<proto::ListRoleBindingsRequest>,
 ) -> Result<(Call, Page, BindingFilter), Status> {
     let call = Call::reading(request, "directory.v1.RoleBindingService/ListRoleBindings")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
     let node = match message.node.as_str() {
         "" => None,

@@ -5,14 +5,14 @@ use api::directory::v1::{
     user::{Kind, State},
 };
 use decision::name::UserName;
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
-    user::{Email, User, UserChange, UserDraft, UserKind},
-};
+use crate::user::{Email, User, UserChange, UserDraft, UserKind};
 
 const LONGEST_NAME: usize = 200;
 
@@ -48,10 +48,10 @@ pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call
 }
 
 /// The third is whether deleted ones are listed too.
-pub(crate) fn read_list(directory: &Directory, request: &Request<proto::ListUsersRequest>) -> Result<(Call, Page, bool), Status> {
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListUsersRequest>) -> Result<(Call, Page, bool), Status> {
     let call = Call::reading(request, "directory.v1.UserService/ListUsers")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), directory, &mut fields)?;
+    let page = call.page(request.get_ref(), service, &mut fields)?;
     Ok((call, fields.finish(Some(page))?, request.get_ref().show_deleted))
 }
 

@@ -2,14 +2,14 @@
 
 use api::directory::v1::{self as proto, workspace::State};
 use decision::name::NodeName;
+use service::{
+    Service,
+    call::{Call, Page, WriteCall},
+    fields::{Etag, Fields, etag, timestamp},
+};
 use tonic::{Request, Status};
 
-use super::{Etag, Fields, etag, timestamp};
-use crate::{
-    Directory,
-    call::{Call, Page, WriteCall},
-    workspace::Workspace,
-};
+use crate::workspace::Workspace;
 
 const MAX_NAME: usize = 200;
 
@@ -41,13 +41,13 @@ pub(crate) fn read_get(request: &Request<proto::GetWorkspaceRequest>) -> Result<
 }
 
 pub(crate) fn read_list(
-    directory: &Directory,
+    service: &Service,
     request: &Request<proto::ListWorkspacesRequest>,
 ) -> Result<(Call, Page, WorkspaceFilter), Status> {
     let call = Call::reading(request, "directory.v1.WorkspaceService/ListWorkspaces")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
-    let page = call.page(message, directory, &mut fields)?;
+    let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
     let filter = organization.map(|organization| WorkspaceFilter { organization, with_deleted: message.show_deleted });
     Ok((call, page, fields.finish(filter)?))

@@ -61,9 +61,9 @@ impl Installation {
         let (server, permits) = in_memory();
         serve(server.add_service(PermitServiceServer::new(authz.clone()))).await;
         let guard = Guard::new(permits, "services/directory");
-        let directory = Directory::new(ledger.clone(), guard, PageKey::ephemeral()).await.unwrap();
+        let directory = Directory::open(ledger.clone(), guard, PageKey::ephemeral()).await.unwrap();
         let (server, channel) = in_memory();
-        serve(directory.serve_on(server)).await;
+        serve(directory.add_to(server)).await;
         Self { authz, ledger, directory, channel, url, _folder: folder }
     }
 

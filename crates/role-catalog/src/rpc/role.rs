@@ -56,7 +56,7 @@ impl RoleService for RoleCatalog {
         let role = CustomRole { create_time: change.now(), update_time: change.now(), ..role };
         store::role::insert(change.connection(), &role).await.map_err(Error::from)?;
         change.put(feed::custom_role(&role)?);
-        change.audit("roles.create", role.name.as_str(), None, Some(&role.audited()));
+        change.audit("roles.create", role.name.as_str(), None, Some(role.audited()));
         change.answer(write_custom(&role)?).await
     }
 
@@ -120,7 +120,7 @@ impl RoleService for RoleCatalog {
             fits(change.connection(), change.granted(), &after).await?;
             store::role::update(change.connection(), &after).await.map_err(Error::from)?;
             change.put(feed::custom_role(&after)?);
-            change.audit("roles.update", name.as_str(), Some(&before.audited()), Some(&after.audited()));
+            change.audit("roles.update", name.as_str(), Some(before.audited()), Some(after.audited()));
             return change.answer(write_custom(&after)?).await;
         }
         Err(Error::Ledger(ledger::Error::Busy { retry_after: RETRY_AFTER }).into())
@@ -141,7 +141,7 @@ impl RoleService for RoleCatalog {
         let after = before.ended(change.now());
         store::role::update(change.connection(), &after).await.map_err(Error::from)?;
         change.delete(name.as_str());
-        change.audit("roles.delete", name.as_str(), Some(&before.audited()), Some(&after.audited()));
+        change.audit("roles.delete", name.as_str(), Some(before.audited()), Some(after.audited()));
         change.answer(write_custom(&after)?).await
     }
 }

@@ -6,12 +6,13 @@ use api::rolecatalog::v1::{
 };
 use chassis::internal;
 use client::guard::{Ask, known, platform};
-use service::change::Opened;
+use ledger::{Ledger, StoreError};
+use service::{change::Opened, listing::Rows};
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     RoleCatalog, feed,
-    role_model::{Pushed, RoleModelName, push},
+    role_model::{Heading, Pushed, RoleModelName, push},
     status::Error,
     store,
     wire::role_model::{read_get, read_list, read_push, write, write_heading},
@@ -31,7 +32,7 @@ impl RoleModelService for RoleCatalog {
         let revision = match push(change.connection(), document, change.now()).await? {
             Pushed::Added(revision) => {
                 change.put(feed::role_model_revision(&revision)?);
-                change.audit("roleModels.push", name.as_str(), None, Some(&revision.audited()));
+                change.audit("roleModels.push", name.as_str(), None, Some(revision.audited()));
                 revision
             }
             Pushed::Unchanged(revision) => revision,
@@ -56,17 +57,24 @@ impl RoleModelService for RoleCatalog {
         let (call, page) = read_list(&self.service, &request)?;
         // Role models are in no tree; none of them is asked about.
         self.service.permit(&call, Ask::writing(call.actor.as_str()).to(known())).await?;
-        let after = page.after.as_deref().map(RoleModelName::of_id);
-        // One more, to know whether there is a next page.
-        let mut headings =
-            store::role_model::page(self.service.ledger().reader(), after.as_ref(), page.size as u64 + 1).await.map_err(Error::from)?;
-        let more = headings.len() > page.size;
-        headings.truncate(page.size);
-        let last = headings.last().filter(|_| more).map(|heading| heading.name.id());
-        let next_page_token = self.service.next_page(&page, last);
-        let revision = self.service.head().await?;
+        let listed = self.service.list(&page, &Headings).await?;
         let role_models =
-            headings.iter().map(|heading| proto::RoleModel { revision: revision.clone(), ..write_heading(heading) }).collect();
-        Ok(Response::new(ListRoleModelsResponse { role_models, next_page_token, revision }))
+            listed.rows.iter().map(|row| proto::RoleModel { revision: listed.revision.clone(), ..write_heading(row) }).collect();
+        Ok(Response::new(ListRoleModelsResponse { role_models, next_page_token: listed.next_page_token, revision: listed.revision }))
+    }
+}
+
+/// All role models.
+struct Headings;
+
+impl Rows for Headings {
+    type Row = Heading;
+
+    async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Heading>, StoreError> {
+        store::role_model::page(ledger.reader(), after.map(RoleModelName::of_id).as_ref(), limit).await
+    }
+
+    fn key(row: &Heading) -> &str {
+        row.name.id()
     }
 }

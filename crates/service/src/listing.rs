@@ -2,14 +2,13 @@
 
 use std::{collections::HashSet, future::Future};
 
-use decision::name::NodeName;
-use ledger::StoreError;
+use ledger::{Ledger, StoreError};
 use tonic::{Code, Status};
 
 use crate::{
-    Directory,
+    Service,
     call::{Call, Page},
-    status::Error,
+    status::ledger_status,
 };
 
 /// At most so many names can be asked about at once (`FilterPermitted`).
@@ -17,36 +16,31 @@ const BATCH: usize = 1000;
 /// So many rows are looked at for one page, before it is returned short: an actor who may see few of very many gets them in several pages.
 const MOST_LOOKED_AT: usize = 10_000;
 
-/// Rows in ascending order of their names.
-pub(crate) trait Rows: Sync {
+/// Rows in ascending order of their keys.
+pub trait Rows: Sync {
     /// One of them.
     type Row: Send;
 
-    /// The next so many after a name.
-    fn fetch(
-        &self,
-        directory: &Directory,
-        after: Option<&str>,
-        limit: u64,
-    ) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
+    /// The next so many after a key.
+    fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
-    /// Its name.
-    fn name(row: &Self::Row) -> &NodeName;
+    /// What it stands in the list by, and a page token goes on after: its name, or the id in it.
+    fn key(row: &Self::Row) -> &str;
 }
 
 /// A page that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Listed<T> {
+pub struct Listed<T> {
     /// The rows.
-    pub(crate) rows: Vec<T>,
+    pub rows: Vec<T>,
     /// For the next page; empty on the last.
-    pub(crate) next_page_token: String,
+    pub next_page_token: String,
     /// The head after it was read.
-    pub(crate) revision: String,
+    pub revision: String,
 }
 
 /// Whether an actor may see that the list exists, whatever is in it.
-pub(crate) enum Standing {
+pub enum Standing {
     /// Yes.
     Entitled,
     /// Only if they may see something of it: else they get this.
@@ -55,7 +49,7 @@ pub(crate) enum Standing {
 
 impl Standing {
     /// Out of an answer to a permit's request: a denial leaves it in doubt, any other failure is one.
-    pub(crate) fn of<T>(permit: Result<T, Status>) -> Result<Self, Status> {
+    pub fn of<T>(permit: Result<T, Status>) -> Result<Self, Status> {
         match permit {
             Ok(_) => Ok(Self::Entitled),
             Err(status) if status.code() == Code::PermissionDenied => Ok(Self::Doubtful(status)),
@@ -64,19 +58,19 @@ impl Standing {
     }
 }
 
-impl Directory {
+impl Service {
     /// A page of all rows.
-    pub(crate) async fn list<R: Rows>(&self, page: &Page, rows: &R) -> Result<Listed<R::Row>, Status> {
+    pub async fn list<R: Rows>(&self, page: &Page, rows: &R) -> Result<Listed<R::Row>, Status> {
         let limit = page.size + 1;
-        let mut found = rows.fetch(self, page.after.as_deref(), limit as u64).await.map_err(Error::from)?;
+        let mut found = rows.fetch(&self.ledger, page.after.as_deref(), limit as u64).await.map_err(|error| ledger_status(error.into()))?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let last = found.last().filter(|_| more).map(|row| R::name(row).to_string());
+        let last = found.last().filter(|_| more).map(|row| R::key(row).to_owned());
         self.listed(page, found, last).await
     }
 
-    /// A page of those rows on which the actor has a permission.
-    pub(crate) async fn list_permitted<R: Rows>(
+    /// A page of those rows on which the actor has a permission. Their keys are their names, for authz is asked about them.
+    pub async fn list_permitted<R: Rows>(
         &self,
         call: &Call,
         page: &Page,
@@ -88,19 +82,19 @@ impl Directory {
         let mut after = page.after.clone();
         let mut looked_at = 0;
         let mut limit = (page.size + 1).min(BATCH);
-        let head = self.ledger.head().await.map_err(Error::from)?;
+        let head = self.ledger.head().await.map_err(ledger_status)?;
         let next = loop {
-            let batch = rows.fetch(self, after.as_deref(), limit as u64).await.map_err(Error::from)?;
+            let batch = rows.fetch(&self.ledger, after.as_deref(), limit as u64).await.map_err(|error| ledger_status(error.into()))?;
             let exhausted = batch.len() < limit;
             looked_at += batch.len();
-            after = batch.last().map(|row| R::name(row).to_string()).or(after);
-            let names = batch.iter().map(|row| R::name(row).to_string()).collect();
+            after = batch.last().map(|row| R::key(row).to_owned()).or(after);
+            let names = batch.iter().map(|row| R::key(row).to_owned()).collect();
             let permitted = self.guard.filter(&call.actor, permission, names, head, call.deadline.instant()).await?;
             let permitted: HashSet<&str> = permitted.iter().map(String::as_str).collect();
-            found.extend(batch.into_iter().filter(|row| permitted.contains(R::name(row).as_str())));
+            found.extend(batch.into_iter().filter(|row| permitted.contains(R::key(row))));
             if found.len() > page.size {
                 found.truncate(page.size);
-                break found.last().map(|row| R::name(row).to_string());
+                break found.last().map(|row| R::key(row).to_owned());
             }
             if exhausted {
                 break None;
