@@ -57,7 +57,7 @@ impl Asker {
         Ok(Decision { outcome: Outcome::Deny(Reason::NoGrant), condition_errors: Vec::new() })
     }
 
-    /// An end user who is no member of an organization on the path and whom no binding there reaches.
+    /// An end user who is no active member of an organization on the path and whom no binding there reaches.
     pub(crate) fn is_stranger(&self, view: &View, query: &Query, now: Timestamp) -> bool {
         let Self::User(user) = self else { return false };
         let organizations = view.ancestors(&query.resource).into_iter().map(|node| node.organization());
@@ -85,7 +85,8 @@ fn is_theirs(result: &BindingResult) -> bool {
     }
 }
 
-/// A suspended member knows the organization as well.
+/// A suspended member counts as if they were none.
 fn is_taken_in(view: &View, organization: &NodeName, user: &UserName) -> bool {
-    MemberName::parse(&format!("{organization}/members/{}", user.id())).is_ok_and(|member| view.member(&member).is_some())
+    MemberName::parse(&format!("{organization}/members/{}", user.id()))
+        .is_ok_and(|member| view.member(&member).is_some_and(|member| !member.suspended))
 }

@@ -98,7 +98,7 @@ pub(crate) fn grant(world: &Snapshot, platform: &UserName, ask: Ask, now: Timest
         expires = [expires, grounds.expires].into_iter().flatten().min();
         terms.push(grounds.terms);
     }
-    assumed.fits()?;
+    assumed.fits(platform)?;
     let written: Vec<String> = ask.written.iter().map(|written| root_of(&assumed.view, written)).collect();
     trees.extend(written.iter().cloned());
     if let Actor::User(name) = &actor {

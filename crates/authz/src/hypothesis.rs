@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use api::feed::v1::{Record as Message, record::State};
 use decision::{
     document::{AttributeSource, ValueType},
-    name::{NodeKind, NodeName},
+    name::{NodeKind, NodeName, UserName},
     record::{Node, Record, Value},
     view::View,
 };
@@ -24,6 +24,10 @@ pub(crate) enum Unfit {
     UnknownAttribute { attribute: String, node_type: String },
     #[error("attribute `{attribute}` must be of type {expected}")]
     AttributeType { attribute: String, expected: &'static str },
+    #[error("role model `{model}` has no component `{component}` that a ceiling can bound")]
+    UnknownComponent { component: String, model: String },
+    #[error("`{user}` is the name of the platform itself; choose another")]
+    PlatformsName { user: UserName },
 }
 
 /// A view that holds more than the replica's.
@@ -33,11 +37,12 @@ pub(crate) struct Assumed {
     /// What the choice of a role model's latest revision rests on.
     pub(crate) trees: BTreeSet<String>,
     nodes: Vec<Node>,
+    users: Vec<UserName>,
 }
 
 /// The view as if the records were in it. A root that names a role model without a revision gets the latest.
 pub(crate) fn assume(present: &View, records: Vec<Message>) -> Result<Assumed, Unfit> {
-    let mut assumed = Assumed { view: present.clone(), trees: BTreeSet::new(), nodes: Vec::new() };
+    let mut assumed = Assumed { view: present.clone(), trees: BTreeSet::new(), nodes: Vec::new(), users: Vec::new() };
     for (index, mut message) in records.into_iter().enumerate() {
         pin_latest(present, index, &mut message, &mut assumed.trees)?;
         let key = message.key.clone();
@@ -54,14 +59,21 @@ pub(crate) fn assume(present: &View, records: Vec<Message>) -> Result<Assumed, U
             }
             assumed.nodes.push(node.clone());
         }
+        if let Record::User(user) = &record {
+            assumed.users.push(user.name.clone());
+        }
         assumed.view.apply(&key, Some(record));
     }
     Ok(assumed)
 }
 
 impl Assumed {
-    /// Whether the nodes are such as their trees' role models have. To be asked only once the actor is known to be allowed: it tells of the tree.
-    pub(crate) fn fits(&self) -> Result<(), Unfit> {
+    /// Whether the nodes are such as their trees' role models have, and no user has the platform's name. To be asked only once the actor is
+    /// known to be allowed: it tells of the tree.
+    pub(crate) fn fits(&self, platform: &UserName) -> Result<(), Unfit> {
+        if let Some(user) = self.users.iter().find(|user| *user == platform) {
+            return Err(Unfit::PlatformsName { user: user.clone() });
+        }
         self.nodes.iter().try_for_each(|node| fits(&self.view, node))
     }
 }
@@ -89,6 +101,13 @@ fn fits(view: &View, node: &Node) -> Result<(), Unfit> {
             model: pinned.model.id().to_owned(),
         });
     };
+    let is_bounded = |id: &&String| {
+        let component = pinned.model.component(id).and_then(|index| pinned.model.components().get(usize::from(index)));
+        component.is_some_and(|component| !component.reserved)
+    };
+    if let Some(component) = node.ceiling.iter().flatten().find(|id| !is_bounded(id)) {
+        return Err(Unfit::UnknownComponent { component: component.clone(), model: pinned.model.id().to_owned() });
+    }
     for (attribute, value) in &node.attributes {
         match node_type.attributes.get(attribute) {
             Some((declared, AttributeSource::Stored)) => {

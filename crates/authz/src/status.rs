@@ -171,6 +171,14 @@ fn unfit_status(unfit: Unfit) -> Status {
         Unfit::UnknownAttribute { attribute, node_type } => {
             refuse(Code::InvalidArgument, Reason::InvalidAttribute, message).metadata("attribute", attribute).metadata("type", node_type)
         }
+        // The fields of the only calls that assume these.
+        Unfit::UnknownComponent { component, model } => refuse(Code::InvalidArgument, Reason::InvalidField, message)
+            .field("ceiling.components", format!("`{component}` is no component of the role model, or a reserved one"))
+            .metadata("component", component)
+            .metadata("role_model", model),
+        Unfit::PlatformsName { user } => refuse(Code::InvalidArgument, Reason::InvalidField, message)
+            .field("user_id", "another than the platform's")
+            .metadata("user", user),
         Unfit::AttributeType { attribute, expected } => {
             refuse(Code::InvalidArgument, Reason::InvalidAttribute, message).metadata("attribute", attribute).metadata("expected", expected)
         }

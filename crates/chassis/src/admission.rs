@@ -23,6 +23,7 @@ use crate::{
     method::{Kind, Method, Methods},
     refusal::refuse,
     telemetry,
+    unexplained::Explaining,
 };
 
 pub(crate) struct Admission {
@@ -65,6 +66,8 @@ impl Admission {
         let method = self.methods.find(request.uri().path());
         let span = telemetry::call_span(&method.name, request.headers());
         let outcome = Outcome::begin(span.clone());
+        // Health and reflection say what their protocols say.
+        let explaining = (!method.is_built_in).then(|| Explaining::of(request.uri().clone()));
         let mut ends = Ends::default();
         let run = AssertUnwindSafe(self.run(&method, request, &mut ends)).catch_unwind();
         let response = match run.instrument(span).await {
@@ -72,7 +75,7 @@ impl Admission {
             Ok(Err(status)) => status.into_http(),
             Err(panic) => caught(panic).into_http(),
         };
-        Answer::wrap(response, ends, outcome)
+        Answer::wrap(response, ends, outcome, explaining)
     }
 
     async fn run(&self, method: &Method, mut request: Request<Body>, ends: &mut Ends) -> Result<Response<Body>, Status> {

@@ -19,7 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::{Code, Status, body::Body};
 use tracing::Span;
 
-use crate::{deadline::Deadline, refusal::internal};
+use crate::{deadline::Deadline, refusal::internal, unexplained::Explaining};
 
 /// One call as telemetry sees it; recorded when the last of the answer is gone, or nobody wants it any more.
 pub(crate) struct Outcome {
@@ -67,6 +67,7 @@ pub(crate) struct Answer {
     /// Counts among the open streams until the body is dropped.
     _place: Option<OwnedSemaphorePermit>,
     outcome: Outcome,
+    explaining: Option<Explaining>,
     is_over: bool,
 }
 
@@ -79,7 +80,10 @@ pub(crate) struct Ends {
 }
 
 impl Answer {
-    pub(crate) fn wrap(response: Response<Body>, ends: Ends, mut outcome: Outcome) -> Response<Body> {
+    pub(crate) fn wrap(mut response: Response<Body>, ends: Ends, mut outcome: Outcome, explaining: Option<Explaining>) -> Response<Body> {
+        if let Some(explaining) = &explaining {
+            explaining.explain(response.headers_mut());
+        }
         outcome.learn(response.headers());
         response.map(|inner| {
             Body::new(Self {
@@ -88,6 +92,7 @@ impl Answer {
                 end: ends.drain.map(Box::pin),
                 _place: ends.place,
                 outcome,
+                explaining,
                 is_over: false,
             })
         })
@@ -123,8 +128,11 @@ impl http_body::Body for Answer {
         let polled = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.inner).poll_frame(cx))));
         match polled {
             Err(panic) => self.finish(caught(panic)),
-            Ok(Poll::Ready(Some(Ok(frame)))) => {
-                if let Some(trailers) = frame.trailers_ref() {
+            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    if let Some(explaining) = &self.explaining {
+                        explaining.explain(trailers);
+                    }
                     self.outcome.learn(trailers);
                 }
                 Poll::Ready(Some(Ok(frame)))

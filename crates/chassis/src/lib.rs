@@ -23,6 +23,7 @@ pub mod telemetry;
 
 mod admission;
 mod answer;
+mod unexplained;
 
 pub use deadline::Deadline;
 pub use drain::Drain;

@@ -36,7 +36,10 @@ use tonic::{
 };
 use tower::Service;
 
-use self::{connection::Connections, health::Health};
+use self::{
+    connection::{Connections, Peer},
+    health::Health,
+};
 use crate::{
     admission::Admission,
     config::ServerConfig,
@@ -85,7 +88,7 @@ pub struct Server {
     descriptors: Vec<&'static [u8]>,
     readiness: Readiness,
     drain: Drain,
-    memory: Option<mpsc::Receiver<DuplexStream>>,
+    listener: Option<Listener>,
 }
 
 impl Server {
@@ -99,7 +102,7 @@ impl Server {
             descriptors: vec![api::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET],
             readiness: Readiness::default(),
             drain: Drain::new(),
-            memory: None,
+            listener: None,
         }
     }
 
@@ -118,7 +121,7 @@ impl Server {
             }
         });
         let channel = Endpoint::from_static("http://in-memory").connect_with_connector_lazy(connector);
-        (Self { memory: Some(connections), ..Self::new(config, identification) }, channel)
+        (Self { listener: Some(Listener::Memory(connections)), ..Self::new(config, identification) }, channel)
     }
 
     /// Adds a generated server (`DirectoryServer::new(…)`). Each service once.
@@ -160,11 +163,16 @@ impl Server {
         self.readiness.clone()
     }
 
-    /// Takes the address. From here on clients connect; they are answered once [`Bound::serve`] runs.
-    pub async fn bind(self) -> Result<Bound, StartError> {
-        let listen = self.memory.is_none().then_some(self.config.listen);
-        self.identification.allow(listen)?;
+    /// Takes the address before the services are there: for those that must not begin what costs without it. Further calls, and
+    /// [`Server::bind`], go on with it.
+    pub async fn listen(mut self) -> Result<Self, StartError> {
+        self.listener = Some(self.take_address().await?);
+        Ok(self)
+    }
 
+    /// Takes the address, if [`Server::listen`] has not. From here on clients connect; they are answered once [`Bound::serve`] runs.
+    pub async fn bind(mut self) -> Result<Bound, StartError> {
+        let listener = self.take_address().await?;
         let methods = Methods::read(
             &[&self.descriptors[..], &[tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET, tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET]]
                 .concat(),
@@ -185,19 +193,23 @@ impl Server {
         let (health, health_service) = Health::new(self.services, self.readiness).await;
         routes = routes.add_service(health_service);
 
-        let listener = match self.memory {
-            Some(connections) => Listener::Memory(connections),
-            None => {
-                let address = self.config.listen;
-                Listener::Tcp(TcpListener::bind(address).await.map_err(|cause| StartError::Bind { address, cause })?)
-            }
-        };
         let over = CancellationToken::new();
         let admission = Admission::new(&self.config, routes, methods, self.identification, self.drain.clone(), over.clone());
         Ok(Bound { config: self.config, listener, admission: Arc::new(admission), health, drain: self.drain, over })
     }
+
+    async fn take_address(&mut self) -> Result<Listener, StartError> {
+        if let Some(taken) = self.listener.take() {
+            return Ok(taken);
+        }
+        let address = self.config.listen;
+        self.identification.allow(Some(address))?;
+        let listener = TcpListener::bind(address).await.map_err(|cause| StartError::Bind { address, cause })?;
+        Ok(Listener::Tcp(listener))
+    }
 }
 
+/// Where clients come from.
 enum Listener {
     Tcp(TcpListener),
     Memory(mpsc::Receiver<DuplexStream>),
@@ -209,6 +221,13 @@ enum Accepted {
 }
 
 impl Listener {
+    fn peer(&self) -> Peer {
+        match self {
+            Self::Tcp(_) => Peer::World,
+            Self::Memory(_) => Peer::Ourselves,
+        }
+    }
+
     async fn accept(&mut self) -> Accepted {
         match self {
             Self::Tcp(listener) => loop {
@@ -258,7 +277,7 @@ impl Bound {
         let _health = AbortOnDropHandle::new(tokio::spawn(health.report(draining_seen)));
 
         let stop = CancellationToken::new();
-        let connections = Connections::new(&config, admission, stop.clone());
+        let connections = Connections::new(&config, listener.peer(), admission, stop.clone());
         let places = Arc::new(Semaphore::new(config.max_connections));
         let mut open = JoinSet::new();
         let told = async {

@@ -414,6 +414,71 @@ async fn oversized_metadata_reaches_no_service() {
     assert!(ask(&running.channel, "who").await.is_ok());
 }
 
+/// Begins calls and gives each up once its request is on its way: the server hears of both together.
+async fn give_up_many(channel: &Channel, how_many: usize) {
+    for _ in 0..how_many {
+        let mut call = std::pin::pin!(ask(channel, "wait"));
+        for _ in 0..4 {
+            assert!((&mut call).now_or_never().is_none());
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_do_not_end_the_others_on_their_connection() {
+    for running in [start(config()).await, start_tcp(config()).await.0] {
+        let mut stream = tail(&running.channel, "forever", &[]).await.unwrap();
+        assert_eq!(stream.message().await.unwrap(), Some(text("first")));
+        let mut burst = futures::stream::FuturesUnordered::new();
+        for _ in 0..100 {
+            burst.push(ask_with(&running.channel, "wait", &[("grpc-timeout", "1m")]));
+        }
+        while burst.next().await.is_some() {}
+        drop(burst);
+        give_up_many(&running.channel, 400).await;
+        assert!(stream.message().now_or_never().is_none(), "the watch beside them ended");
+        assert!(ask(&running.channel, "who").await.is_ok());
+    }
+}
+
+/// Sends bytes that may be no message: what a request's body is on the wire.
+async fn ask_raw(channel: &Channel, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Status {
+    let mut request = http::Request::post(path).header("content-type", "application/grpc").header("te", "trailers");
+    for (key, value) in headers {
+        request = request.header(*key, *value);
+    }
+    let body = http_body_util::Full::new(bytes::Bytes::from(body));
+    let response = tower::ServiceExt::oneshot(channel.clone(), request.body(Body::new(body)).unwrap()).await.unwrap();
+    Status::from_header_map(response.headers()).unwrap()
+}
+
+fn framed(message: &[u8], flag: u8) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[flag][..], &length.to_be_bytes(), message].concat()
+}
+
+#[tokio::test]
+async fn what_no_handler_sees_is_refused_with_a_reason() {
+    let running = start(config()).await;
+    let probe = "http://server/test.Probe/Ask";
+    let too_large = framed(&[], 0).iter().copied().take(1).chain(5_000_000_u32.to_be_bytes()).collect();
+    for (path, headers, body, code, why) in [
+        (probe, &[][..], framed(&[0x0a, 0x7f], 0), Code::InvalidArgument, "INVALID_FIELD"),
+        (probe, &[], framed(&[], 1), Code::InvalidArgument, "INVALID_FIELD"),
+        (probe, &[], vec![], Code::InvalidArgument, "INVALID_FIELD"),
+        (probe, &[], too_large, Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        (probe, &[("grpc-encoding", "gzip")], framed(&[1, 2, 3], 1), Code::Unimplemented, "NOT_IMPLEMENTED"),
+        ("http://server/test.Other/Ask", &[], framed(&[], 0), Code::Unimplemented, "NOT_IMPLEMENTED"),
+    ] {
+        let status = ask_raw(&running.channel, path, headers, body).await;
+        assert_eq!((status.code(), reason(&status).as_str()), (code, why), "{path} {headers:?}: {status:?}");
+        assert!(!status.message().contains("Protobuf"), "{}", status.message());
+    }
+    let unknown = ask_raw(&running.channel, "http://server/test.Other/Ask", &[], framed(&[], 0)).await;
+    assert!(unknown.message().contains("/test.Other/Ask"), "{}", unknown.message());
+}
+
 macro_rules! reflection_test {
     ($name:ident, $version:ident) => {
         #[tokio::test]

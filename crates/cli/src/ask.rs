@@ -81,7 +81,8 @@ pub(crate) struct Explain {
 impl Check {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let request = CheckRequest { query: Some(self.question.query()?), consistency: self.question.consistency() };
-        let answer = self.question.address.session()?.checks().check(request).await.map_err(|status| refusal(&status))?.into_inner();
+        let address = &self.question.address;
+        let answer = address.session()?.checks().check(request).await.map_err(|status| refusal(&status, &address.of_authz()))?.into_inner();
         let decision = answer.decision.unwrap_or_default();
         print(&verdict(&decision));
         Ok(exit_code(&decision))
@@ -91,7 +92,9 @@ impl Check {
 impl Explain {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
         let request = ExplainRequest { query: Some(self.question.query()?), consistency: self.question.consistency() };
-        let answer = self.question.address.session()?.checks().explain(request).await.map_err(|status| refusal(&status))?.into_inner();
+        let address = &self.question.address;
+        let answer =
+            address.session()?.checks().explain(request).await.map_err(|status| refusal(&status, &address.of_authz()))?.into_inner();
         print(&tree(&answer));
         Ok(exit_code(&answer.decision.unwrap_or_default()))
     }

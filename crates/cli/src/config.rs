@@ -1,6 +1,9 @@
 //! The configuration of `tenantry serve`.
 
-use std::path::Path;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use chassis::{
     config::{ConfigError, IdentityConfig, Problems, ServerConfig, Sources, TelemetryConfig, Validate, load, parse_override},
@@ -8,7 +11,7 @@ use chassis::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, serve::Service};
+use crate::{Failure, address, serve::Service};
 
 /// Everything that can be configured, section by section.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,11 +39,14 @@ pub(crate) struct StoreSection {
     pub(crate) url: Option<String>,
     /// Connections to PostgreSQL for writes; as many again for reads.
     pub(crate) max_connections: u32,
+    /// The SQLite file under the data directory, where `url` was left out.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { url: None, max_connections: 16 }
+        Self { url: None, max_connections: 16, file: None }
     }
 }
 
@@ -112,7 +118,7 @@ pub(crate) fn read(file: Option<&Path>, overrides: &[String], services: &[Servic
     for text in overrides {
         pairs.push(parse_override(text).map_err(Failure::usage)?);
     }
-    let mut sources = Sources::new().environment(std::env::vars_os().filter(|(name, _)| name != "TENANTRY_ADDRESS")).overrides(pairs);
+    let mut sources = Sources::new().environment(std::env::vars_os().filter(|(name, _)| is_setting(name))).overrides(pairs);
     if let Some(file) = file {
         sources = sources.file(file);
     }
@@ -126,7 +132,8 @@ pub(crate) fn read(file: Option<&Path>, overrides: &[String], services: &[Servic
     }
     if writes && config.store.url.is_none() {
         let path = std::path::absolute(data_dir.join("tenantry.db")).map_err(Failure::usage)?;
-        config.store.url = Some(format!("sqlite://{}", path.display()));
+        config.store.url = Some(sqlite_url(&path));
+        config.store.file = Some(path);
     }
     let on_sqlite = config.store.url.as_deref().is_some_and(|url| url.starts_with("sqlite://"));
     if writes && on_sqlite && !(runs(Service::Directory) && runs(Service::RoleCatalog)) {
@@ -139,4 +146,43 @@ pub(crate) fn read(file: Option<&Path>, overrides: &[String], services: &[Servic
         wrong.push("`peers.feed`: authz follows the feed of a directory or role catalog; set it to the address of one");
     }
     if wrong.is_empty() { Ok(config) } else { Err(Failure::usage(wrong.join("\n"))) }
+}
+
+/// Other commands' variables, and those of the tests, are not `serve`'s configuration.
+fn is_setting(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    !address::VARIABLES.contains(&&*name) && !name.starts_with("TENANTRY_TEST_") && !name.starts_with("TENANTRY_ORACLE_")
+}
+
+/// A file's URL, as sqlx reads it: what is no letter, digit or harmless sign is a percent sign and two hex digits.
+fn sqlite_url(path: &Path) -> String {
+    let mut url = "sqlite://".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => url.push(char::from(*byte)),
+            other => url.push_str(&format!("%{other:02X}")),
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_of_tests_and_of_other_commands_are_no_settings() {
+        for name in ["TENANTRY_ADDRESS", "TENANTRY_AUTHZ_ADDRESS", "TENANTRY_TEST_POSTGRES_URL", "TENANTRY_ORACLE_CASES"] {
+            assert!(!is_setting(OsStr::new(name)), "{name}");
+        }
+        for name in ["TENANTRY_SERVER__LISTEN", "TENANTRY_CONFIG", "TENANTRY_SERVRE__LISTEN"] {
+            assert!(is_setting(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_signs_that_urls_use_stays_that_path() {
+        assert_eq!(sqlite_url(Path::new("/data/tenantry.db")), "sqlite:///data/tenantry.db");
+        assert_eq!(sqlite_url(Path::new("/a b?c%20/ä.db")), "sqlite:///a%20b%3Fc%2520/%C3%A4.db");
+    }
 }

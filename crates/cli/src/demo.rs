@@ -1,12 +1,18 @@
 //! `tenantry demo`: a world for each of the five role models.
 
-use std::process::ExitCode;
+use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use clap::Args;
-use client::{session::Session, world::load};
+use client::{
+    session::Session,
+    world::{LoadError, load},
+};
 use decision::world::World;
 
-use crate::{Failure, address::Address};
+use crate::{
+    Failure,
+    address::{Address, refusal},
+};
 
 /// The worlds, each of one system.
 const WORLDS: [(&str, &str); 5] = [
@@ -29,20 +35,31 @@ pub(crate) struct Demo {
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        load_all(&self.address.session()?, &self.platform_actor).await?;
+        let loaded = load_all(&self.address.session()?, &self.platform_actor, &self.address.all()).await?;
+        let text = format!("{loaded}{}", commands(&self.address.of_authz()));
+        // Nobody may be reading any more; that is no reason to fail.
+        let _ = std::io::stdout().lock().write_all(text.as_bytes());
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Creates what is not there yet of all the demo worlds.
-pub(crate) async fn load_all(session: &Session, platform_actor: &str) -> Result<(), Failure> {
+/// Creates what is not there yet of all the demo worlds, and says what there is now; `addresses` is where, for people.
+pub(crate) async fn load_all(session: &Session, platform_actor: &str, addresses: &str) -> Result<String, Failure> {
     let platform = session.on_behalf_of(platform_actor).map_err(|_| Failure::usage(format!("`{platform_actor}` is not a user's name")))?;
+    let mut done = String::new();
     for (name, text) in WORLDS {
         let world: World = serde_saphyr::from_str(text).map_err(|error| Failure::software(format!("demo world `{name}`: {error}")))?;
-        load(&platform, &world).await.map_err(|error| Failure::unavailable(format!("demo world `{name}`: {error}")))?;
+        load(&platform, &world).await.map_err(|error| match error {
+            LoadError::Refused { name: of, status } => {
+                let Failure { message, code } = refusal(&status, addresses);
+                Failure { message: format!("demo world `{name}`: `{of}`: {message}"), code }
+            }
+            error @ (LoadError::World(_) | LoadError::Unsendable { .. }) => Failure::software(format!("demo world `{name}`: {error}")),
+        })?;
         tracing::info!(world = name, "loaded the demo world");
+        let _ = writeln!(done, "tenantry: demo world `{name}` is there");
     }
-    Ok(())
+    Ok(done)
 }
 
 /// What to try once the demo world is there: each line that is indented is a command.

@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 
 /// Organizations, roles, and who may do what: Tenantry's services and their command line.
 #[derive(Parser)]
-#[command(version, max_term_width = 110)]
+#[command(name = "tenantry", version, max_term_width = 110)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

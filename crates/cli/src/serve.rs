@@ -107,19 +107,21 @@ impl Serve {
             return Err(Failure::usage("`--demo` needs all three services in this process; else start them and run `tenantry demo`"));
         }
         let telemetry = telemetry::init(&config.telemetry, process_name(&services)).map_err(Failure::usage)?;
-        let served = serve(&config, &services, self.demo, &self.data_dir).await;
+        let served = serve(&config, &services, self.demo).await;
         telemetry.shutdown().await;
         served.map(|()| ExitCode::SUCCESS)
     }
 }
 
-async fn serve(config: &Config, services: &[Service], with_demo: bool, data_dir: &Path) -> Result<(), Failure> {
+async fn serve(config: &Config, services: &[Service], with_demo: bool) -> Result<(), Failure> {
     let shutdown = signals::shutdown().map_err(Failure::software)?;
     let drain = Drain::new();
     let (inside, inside_channel) = Server::in_memory(inside_limits(&config.server), Identification::new(&config.identity));
     let outside = Server::new(config.server.clone(), Identification::new(&config.identity)).with_drain(drain.clone());
+    // Before the store: without the address nothing is created, nor another version's tables changed.
+    let outside = outside.listen().await.map_err(Failure::usage)?;
 
-    let parts = Parts::open(config, services, data_dir, &inside_channel, &drain).await?;
+    let parts = Parts::open(config, services, &inside_channel, &drain).await?;
     let inside = parts.add_to(inside).bind().await.map_err(Failure::usage)?;
     let loaded = outside.readiness().wait_for("loaded");
     let outside = parts.add_to(outside);
@@ -144,7 +146,7 @@ async fn serve(config: &Config, services: &[Service], with_demo: bool, data_dir:
         loaded.set(true);
         readiness.ready().await;
         if with_demo {
-            demo::load_all(&session, &config.identity.platform_actor).await?;
+            demo::load_all(&session, &config.identity.platform_actor, &address).await?;
         }
         announce(&address, services, config, with_demo);
         parts.stopped().await
@@ -155,9 +157,13 @@ async fn serve(config: &Config, services: &[Service], with_demo: bool, data_dir:
     };
     let _ = end_outside.send(());
     let _ = outside.await;
+    let ledger = parts.ledger.clone();
     drop(parts);
     let _ = end_inside.send(());
     let _ = inside.await;
+    if let Some(ledger) = ledger {
+        ledger.close().await;
+    }
     outcome
 }
 
@@ -180,6 +186,7 @@ fn spawn(server: Bound, end: impl Future<Output = ()> + Send + 'static) -> JoinH
 
 /// The services of this process and what they stand on.
 struct Parts {
+    ledger: Option<Ledger>,
     feed: Option<FeedServer>,
     directory: Option<Directory>,
     role_catalog: Option<RoleCatalog>,
@@ -197,15 +204,16 @@ impl Drop for Parts {
 }
 
 impl Parts {
-    async fn open(config: &Config, services: &[Service], data_dir: &Path, inside: &Channel, drain: &Drain) -> Result<Self, Failure> {
+    async fn open(config: &Config, services: &[Service], inside: &Channel, drain: &Drain) -> Result<Self, Failure> {
         let runs = |service: Service| services.contains(&service);
         let peer = |address: &Option<String>| match address {
             Some(address) => channel(address).map_err(Failure::usage),
             None => Ok(inside.clone()),
         };
-        let mut parts = Self { feed: None, directory: None, role_catalog: None, replica: None, authz: None, background: Vec::new() };
+        let mut parts =
+            Self { ledger: None, feed: None, directory: None, role_catalog: None, replica: None, authz: None, background: Vec::new() };
         if runs(Service::Directory) || runs(Service::RoleCatalog) {
-            let ledger = open_ledger(config, data_dir).await?;
+            let ledger = open_ledger(config).await?;
             let permits = if runs(Service::Authz) { inside.clone() } else { peer(&config.peers.authz)? };
             let pages = PageKey::new(ledger.secret("page-tokens").await.map_err(Failure::unavailable)?);
             if runs(Service::Directory) {
@@ -222,7 +230,8 @@ impl Parts {
             let retained = ledger.clone();
             let token = drain.token();
             parts.background.push(tokio::spawn(async move { retained.keep_retention(token).await }));
-            parts.feed = Some(FeedServer::new(ledger, drain.token()));
+            parts.feed = Some(FeedServer::new(ledger.clone(), drain.token()));
+            parts.ledger = Some(ledger);
         }
         if runs(Service::Authz) {
             let feed = if parts.feed.is_some() { inside.clone() } else { peer(&config.peers.feed)? };
@@ -276,10 +285,10 @@ impl Parts {
     }
 }
 
-async fn open_ledger(config: &Config, data_dir: &Path) -> Result<Ledger, Failure> {
+async fn open_ledger(config: &Config) -> Result<Ledger, Failure> {
     let url = config.store.url.clone().unwrap_or_default();
-    if url.starts_with("sqlite://") && url.contains(&*data_dir.to_string_lossy()) {
-        std::fs::create_dir_all(data_dir).map_err(|error| Failure::usage(format!("cannot create `{}`: {error}", data_dir.display())))?;
+    if let Some(folder) = config.store.file.as_deref().and_then(Path::parent) {
+        std::fs::create_dir_all(folder).map_err(|error| Failure::usage(format!("cannot create `{}`: {error}", folder.display())))?;
     }
     let store = StoreConfig { max_connections: config.store.max_connections, ..StoreConfig::new(url) };
     Ledger::open(store).await.map_err(Failure::unavailable)
@@ -296,7 +305,9 @@ fn announce(address: &str, services: &[Service], config: &Config, with_demo: boo
         })
         .collect();
     let mut text = format!("tenantry: {} ready at {address}\n", names.join(", "));
-    if let Some(file) = config.store.url.as_deref().and_then(|url| url.strip_prefix("sqlite://")) {
+    if let Some(file) = &config.store.file {
+        text.push_str(&format!("tenantry: data in {}\n", file.display()));
+    } else if let Some(file) = config.store.url.as_deref().and_then(|url| url.strip_prefix("sqlite://")) {
         text.push_str(&format!("tenantry: data in {file}\n"));
     }
     if with_demo {

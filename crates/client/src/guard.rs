@@ -1,11 +1,13 @@
 //! Permits: the verdict of authz that an actor may do something to Tenantry itself, and what that verdict rests on.
 
+mod reach;
+
 use std::time::Duration;
 
 use api::{
     authz::v1::{
         self as wire, AnyOf, Assign, Change, FilterPermittedRequest, GetPermitRequest, Known, PermissionOn, Platform, Requirement, Terms,
-        permit_service_client::PermitServiceClient, requirement::Kind,
+        WidenPartnership, permit_service_client::PermitServiceClient, requirement::Kind,
     },
     feed::v1::{GroupEdgeState, Record, RoleBindingState},
 };
@@ -16,6 +18,9 @@ use crate::token::Token;
 
 /// The name of the metadata entry by which Tenantry's services say who they are to each other.
 pub const CALLER: &str = "tenantry-caller";
+
+/// The least time that authz is given, however short its caller's.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Asks authz for permits on behalf of one of Tenantry's services. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -92,6 +97,11 @@ pub fn change(binding: impl Into<String>, to: RoleBindingState) -> Requirement {
     requirement(Kind::Change(Change { name: binding.into(), to: Some(to) }))
 }
 
+/// To change a partnership, given as it is to be, so that a binding which it sponsors reaches further.
+pub fn widen_partnership(binding: impl Into<String>, to: Record) -> Requirement {
+    requirement(Kind::WidenPartnership(WidenPartnership { binding: binding.into(), to: Some(to) }))
+}
+
 /// To put a principal into a group.
 pub fn join_group(group: impl Into<String>, member: impl Into<String>) -> Requirement {
     requirement(Kind::JoinGroup(GroupEdgeState { group: group.into(), member: member.into() }))
@@ -147,7 +157,8 @@ impl Guard {
         Self { permits: PermitServiceClient::new(authz), caller }
     }
 
-    /// Gets a permit decided on a view at least as fresh as `at_least` (none: whatever the replica has), or authz's refusal as it came.
+    /// Gets a permit decided on a view at least as fresh as `at_least` (none: whatever the replica has), or authz's refusal as it came;
+    /// UNAVAILABLE (NOT_READY) where authz cannot be reached or does not answer in time.
     pub async fn require(&self, actor: &str, ask: Ask, at_least: Option<Token>, deadline: Instant) -> Result<Permit, Status> {
         let granted = self.ask(actor, &ask, at_least, deadline).await?;
         Ok(Permit { guard: self.clone(), actor: actor.to_owned(), ask, granted })
@@ -165,31 +176,34 @@ impl Guard {
         if nodes.is_empty() {
             return Ok(nodes);
         }
-        let request = FilterPermittedRequest {
+        let message = || FilterPermittedRequest {
             actor: actor.to_owned(),
             permission: permission.to_owned(),
-            nodes,
+            nodes: nodes.clone(),
             at_least_as_fresh: at_least.to_string(),
         };
-        let request = self.request(request, deadline);
-        Ok(self.permits.clone().filter_permitted(request).await?.into_inner().nodes)
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.filter_permitted(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        Ok(answer.into_inner().nodes)
     }
 
     async fn ask(&self, actor: &str, ask: &Ask, at_least: Option<Token>, deadline: Instant) -> Result<wire::Permit, Status> {
-        let request = GetPermitRequest {
+        let message = || GetPermitRequest {
             actor: actor.to_owned(),
             requirements: ask.requirements.clone(),
             hypothetical: ask.hypothetical.clone(),
             at_least_as_fresh: at_least.map(|token| token.to_string()).unwrap_or_default(),
             trees: ask.trees.clone(),
         };
-        Ok(self.permits.clone().get_permit(self.request(request, deadline)).await?.into_inner())
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.get_permit(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        Ok(answer.into_inner())
     }
 
     fn request<T>(&self, message: T, deadline: Instant) -> Request<T> {
         let mut request = Request::new(message);
-        // At least a millisecond: a timeout of zero would not be sent, and the call would wait for ever.
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        // A call that is out of time is reset, which costs the connection that all share; permits are given sooner than that.
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(LEAST_TIMEOUT));
         request.metadata_mut().insert(CALLER, tonic::metadata::MetadataValue::from_static(self.caller));
         request
     }

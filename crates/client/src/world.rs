@@ -2,7 +2,7 @@
 //! the decision engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -69,7 +69,7 @@ fn refused(name: impl ToString) -> impl FnOnce(Status) -> LoadError {
 /// Creates everything in the world that is not there yet; `platform` calls on behalf of the platform actor. What exists already under its name is
 /// left as it is, so that loading again changes nothing.
 pub async fn load(platform: &Session, world: &World) -> Result<Loaded, LoadError> {
-    let mut loading = Loading { platform, world, loaded: Loaded::default(), models: BTreeMap::new() };
+    let mut loading = Loading { platform, world, loaded: Loaded::default(), models: BTreeMap::new(), found: false, made: BTreeSet::new() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let records = world.records(Timestamp(i64::try_from(now.as_micros()).unwrap_or(i64::MAX)))?;
     loading.everything(&records).await?;
@@ -81,13 +81,22 @@ struct Loading<'a> {
     world: &'a World,
     loaded: Loaded,
     models: BTreeMap<String, RoleModelDocument>,
+    /// Something of the world was there already.
+    found: bool,
+    /// The containers that were not.
+    made: BTreeSet<String>,
 }
 
-/// What a call for one thing came to.
-fn created<T>(answer: Result<tonic::Response<T>, Status>) -> Result<Option<T>, Status> {
+/// What a call for one thing came to: made, or left as it is. Where something of the world was there before, somebody may since have
+/// deleted, ended or moved what the rest stands on; that is theirs to do, and not made up for.
+fn created<T>(answer: Result<tonic::Response<T>, Status>, found: &mut bool) -> Result<Option<T>, Status> {
     match answer {
         Ok(response) => Ok(Some(response.into_inner())),
-        Err(status) if status.code() == Code::AlreadyExists => Ok(None),
+        Err(status) if status.code() == Code::AlreadyExists => {
+            *found = true;
+            Ok(None)
+        }
+        Err(status) if *found && matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => Ok(None),
         Err(status) => Err(status),
     }
 }
@@ -122,7 +131,7 @@ impl Loading<'_> {
                     record::GroupMember::Group(group) => group.to_string(),
                 };
                 let request = AddGroupMemberRequest { group: edge.group.to_string(), member, ..Default::default() };
-                created(self.platform.groups().add_group_member(request).await).map_err(refused(&edge.group))?;
+                created(self.platform.groups().add_group_member(request).await, &mut self.found).map_err(refused(&edge.group))?;
             }
         }
         for record in records {
@@ -161,7 +170,7 @@ impl Loading<'_> {
             ..Default::default()
         };
         let request = CreateUserRequest { user_id: user.id.clone(), user: Some(draft), ..Default::default() };
-        if let Some(user) = created(self.platform.users().create_user(request).await).map_err(refused(&user.id))? {
+        if let Some(user) = created(self.platform.users().create_user(request).await, &mut self.found).map_err(refused(&user.id))? {
             self.saw(&user.revision);
         }
         Ok(())
@@ -189,14 +198,16 @@ impl Loading<'_> {
                     ..Default::default()
                 };
                 let request = CreateOrganizationRequest { organization_id: id, organization: Some(draft), ..Default::default() };
-                created(self.platform.organizations().create_organization(request).await).map(|made| made.map(|made| made.revision))
+                created(self.platform.organizations().create_organization(request).await, &mut self.found)
+                    .map(|made| made.map(|made| made.revision))
             }
             NodeKind::Workspace => {
                 let title =
                     organization.workspaces.iter().find(|workspace| workspace.id == id).and_then(|found| found.display_name.clone());
                 let draft = Workspace { display_name: title.unwrap_or_else(|| id.clone()), ..Default::default() };
                 let request = CreateWorkspaceRequest { parent, workspace_id: id, workspace: Some(draft), ..Default::default() };
-                created(self.platform.workspaces().create_workspace(request).await).map(|made| made.map(|made| made.revision))
+                created(self.platform.workspaces().create_workspace(request).await, &mut self.found)
+                    .map(|made| made.map(|made| made.revision))
             }
             NodeKind::Account => {
                 let title = organization.accounts.iter().find(|account| account.id == id).and_then(|found| found.display_name.clone());
@@ -207,11 +218,12 @@ impl Loading<'_> {
                     ..Default::default()
                 };
                 let request = CreateAccountRequest { parent, account_id: id, account: Some(draft), ..Default::default() };
-                created(self.platform.accounts().create_account(request).await).map(|made| made.map(|made| made.revision))
+                created(self.platform.accounts().create_account(request).await, &mut self.found).map(|made| made.map(|made| made.revision))
             }
             NodeKind::Leaf { .. } => Ok(None),
         };
         if let Some(revision) = revision.map_err(refused(&node.name))? {
+            self.made.insert(node.name.to_string());
             self.saw(&revision);
         }
         Ok(())
@@ -252,7 +264,8 @@ impl Loading<'_> {
             return self.binding(binding).await;
         }
         let request = CreateMemberRequest { parent: organization.to_string(), user: user.clone(), ..Default::default() };
-        let Some(made) = created(self.platform.members().create_member(request).await).map_err(refused(&member.name))? else {
+        let Some(made) = created(self.platform.members().create_member(request).await, &mut self.found).map_err(refused(&member.name))?
+        else {
             return Ok(());
         };
         self.saw(&made.revision);
@@ -284,7 +297,7 @@ impl Loading<'_> {
             group: Some(Group { display_name: group.display_name.clone().unwrap_or_else(|| group.id.clone()), ..Default::default() }),
             ..Default::default()
         };
-        created(self.platform.groups().create_group(request).await).map_err(refused(&group.id))?;
+        created(self.platform.groups().create_group(request).await, &mut self.found).map_err(refused(&group.id))?;
         Ok(())
     }
 
@@ -301,14 +314,14 @@ impl Loading<'_> {
             ..Default::default()
         };
         let request = CreateRoleRequest { parent, role_id: role.name.id().to_owned(), role: Some(draft), ..Default::default() };
-        if let Some(made) = created(self.platform.roles().create_role(request).await).map_err(refused(&role.name))? {
+        if let Some(made) = created(self.platform.roles().create_role(request).await, &mut self.found).map_err(refused(&role.name))? {
             self.saw(&made.revision);
         }
         Ok(())
     }
 
     async fn ceiling(&mut self, node: &record::Node) -> Result<(), LoadError> {
-        let Some(components) = &node.ceiling else { return Ok(()) };
+        let Some(components) = node.ceiling.as_ref().filter(|_| self.made.contains(node.name.as_str())) else { return Ok(()) };
         let ceiling =
             Ceiling { node: node.name.to_string(), set: true, components: components.iter().cloned().collect(), ..Default::default() };
         let request = SetCeilingRequest { ceiling: Some(ceiling), ..Default::default() };
@@ -321,7 +334,9 @@ impl Loading<'_> {
         let attributes = node.attributes.iter().map(|(id, value)| (id.clone(), value_message(value))).collect();
         let resource = Resource { name: node.name.to_string(), attributes, ..Default::default() };
         let request = CreateResourceRequest { resource: Some(resource), ..Default::default() };
-        if let Some(made) = created(self.platform.resources().create_resource(request).await).map_err(refused(&node.name))? {
+        if let Some(made) =
+            created(self.platform.resources().create_resource(request).await, &mut self.found).map_err(refused(&node.name))?
+        {
             self.saw(&made.revision);
         }
         Ok(())
@@ -342,7 +357,8 @@ impl Loading<'_> {
             }),
             ..Default::default()
         };
-        let Some(made) = created(self.platform.partnerships().create_partnership(request).await).map_err(refused(&partnership.name))?
+        let Some(made) =
+            created(self.platform.partnerships().create_partnership(request).await, &mut self.found).map_err(refused(&partnership.name))?
         else {
             return Ok(());
         };
@@ -360,7 +376,9 @@ impl Loading<'_> {
         if self.loaded.bindings.contains_key(binding.name.as_str()) {
             return Ok(());
         }
-        if let Some(made) = created(self.platform.role_bindings().create_role_binding(request).await).map_err(refused(&binding.name))? {
+        if let Some(made) =
+            created(self.platform.role_bindings().create_role_binding(request).await, &mut self.found).map_err(refused(&binding.name))?
+        {
             self.saw(&made.revision);
         }
         Ok(())

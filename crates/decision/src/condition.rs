@@ -11,9 +11,9 @@ use std::{
 
 use cel::{
     Context, Env, ExecutionError, IdedExpr, Program,
-    common::ast::{EntryExpr, Expr},
+    common::ast::{EntryExpr, Expr, LiteralValue},
     objects::{Key, Map},
-    parser::Parser,
+    parser::{ParseErrors, Parser},
 };
 
 use crate::{
@@ -95,11 +95,9 @@ impl Condition {
             return Err(vec![format!("the expression has {length} characters; at most {MOST_CHARACTERS} are allowed")]);
         }
         if let Err(errors) = Parser::new().max_recursion_depth(DEEPEST_BRACKETS).parse(&source.expression) {
-            let cause = first_line(&errors.to_string()).to_owned();
-            return Err(vec![format!("the expression is not CEL, or has brackets nested deeper than {DEEPEST_BRACKETS}: {cause}")]);
+            return Err(vec![not_cel(&errors, &source.expression)]);
         }
-        let program = Program::compile(&source.expression)
-            .map_err(|errors| vec![format!("the expression is not CEL: {}", first_line(&errors.to_string()))])?;
+        let program = Program::compile(&source.expression).map_err(|errors| vec![not_cel(&errors, &source.expression)])?;
         let mut findings = Vec::new();
         let mut attributes = Vec::new();
         for attribute in &source.attributes {
@@ -118,6 +116,9 @@ impl Condition {
         let parameters = source.parameters.iter().map(|parameter| (parameter.id.clone(), parameter.value_type)).collect();
         let mut walk = Walk { source, findings, comprehensions: 0 };
         walk.expression(program.expression(), 1, &mut Vec::new());
+        if let Some(what) = walk.not_bool(&program.expression().expr) {
+            walk.findings.push(format!("the expression is {what}, which is neither true nor false; compare it with something"));
+        }
         if walk.comprehensions > MOST_COMPREHENSIONS {
             walk.findings
                 .push(format!("the expression has {} comprehensions; at most {MOST_COMPREHENSIONS} are allowed", walk.comprehensions));
@@ -271,8 +272,35 @@ fn describe(error: &ExecutionError) -> &'static str {
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// What the parser says, for people: its own texts list tokens and speak of its insides.
+fn not_cel(errors: &ParseErrors, expression: &str) -> String {
+    if errors.errors.iter().any(|error| error.msg.contains("Recursion limit")) {
+        return format!("the expression has brackets nested deeper than {DEEPEST_BRACKETS}; write it flatter, or as several conditions");
+    }
+    if expression.trim().is_empty() {
+        return "the expression is empty; write what must hold, for example `resource.live == false`".to_owned();
+    }
+    let place = errors.errors.iter().map(|error| error.pos).find(|(line, column)| *line > 0 && *column > 0);
+    let Some((line, column)) = place else { return "the expression is not CEL; look for a missing operand, quote or bracket".to_owned() };
+    let (line, column) = (line.unsigned_abs(), column.unsigned_abs());
+    let rest: String = expression.lines().nth(line - 1).unwrap_or_default().chars().skip(column - 1).take(20).collect();
+    if rest.trim().is_empty() {
+        return format!("the expression is not CEL: it ends too early, at its line {line}, column {column}; complete it");
+    }
+    format!(
+        "the expression is not CEL: at its line {line}, column {column}, `{}` cannot stand there; check it and what is before it",
+        rest.trim_end()
+    )
+}
+
+/// The type for people, if it is another than bool.
+fn no_bool(value_type: ValueType) -> Option<&'static str> {
+    match value_type {
+        ValueType::Bool => None,
+        ValueType::String => Some("a string"),
+        ValueType::Int => Some("a number"),
+        ValueType::StringList => Some("a list"),
+    }
 }
 
 struct Walk<'a> {
@@ -340,6 +368,50 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What an expression is that is surely no bool. What depends on values passes, and is judged when it is evaluated.
+    fn not_bool(&self, expression: &Expr) -> Option<&'static str> {
+        match expression {
+            Expr::Literal(LiteralValue::Boolean(_)) => None,
+            Expr::Literal(LiteralValue::String(_)) => Some("a string"),
+            Expr::Literal(LiteralValue::Null) => Some("null"),
+            Expr::Literal(LiteralValue::Bytes(_)) => Some("bytes"),
+            Expr::Literal(LiteralValue::Int(_) | LiteralValue::UInt(_) | LiteralValue::Double(_)) => Some("a number"),
+            Expr::List(_) => Some("a list"),
+            Expr::Map(_) => Some("a map"),
+            Expr::Select(select) if !select.test => match &select.operand.expr {
+                Expr::Ident(root) if root == "params" => {
+                    let parameter = self.source.parameters.iter().find(|parameter| parameter.id == select.field)?;
+                    no_bool(parameter.value_type)
+                }
+                Expr::Ident(root) if root == "principal" => Some("a string"),
+                Expr::Ident(root) if root == "resource" => {
+                    let attribute = self.source.attributes.iter().find(|attribute| attribute.id == select.field)?;
+                    let default = read_json(attribute.default.as_ref()?)?;
+                    [ValueType::String, ValueType::Int, ValueType::StringList]
+                        .into_iter()
+                        .find(|value_type| is_of_type(&default, *value_type))
+                        .and_then(no_bool)
+                }
+                _ => None,
+            },
+            Expr::Call(call) => match call.func_name.as_str() {
+                "_+_" | "_-_" | "_*_" | "_/_" | "_%_" | "-_" => Some("a calculation"),
+                "size" => Some("a number"),
+                "string" => Some("a string"),
+                // Either branch may be taken; both sides of `&&` and `||` must be bool too.
+                "_?_:_" => call.args.iter().skip(1).find_map(|branch| self.not_bool(&branch.expr)),
+                "_&&_" | "_||_" | "!_" => call.args.iter().find_map(|side| self.not_bool(&side.expr)),
+                _ => None,
+            },
+            // `map` and `filter` make lists, `exists_one` compares its count, the others begin with a bool.
+            Expr::Comprehension(comprehension) => match (&comprehension.result.expr, &comprehension.accu_init.expr) {
+                (Expr::Ident(_), accumulated) => self.not_bool(accumulated),
+                _ => None,
+            },
+            Expr::Unspecified | Expr::Ident(_) | Expr::Select(_) | Expr::Struct(_) => None,
+        }
+    }
+
     fn reference(&mut self, root: &str, field: &str) {
         let declared = match root {
             "resource" => self.source.attributes.iter().any(|attribute| attribute.id == field),
@@ -397,9 +469,55 @@ mod tests {
     #[test]
     fn errors_are_kinds_without_values() {
         assert_eq!(judge("resource.budget / 0 == 1", Some(true), 6.into()), Verdict::Error("division by zero".to_owned()));
-        assert_eq!(judge("resource.budget", Some(true), 6.into()), Verdict::Error("the result is no bool".to_owned()));
+        assert_eq!(judge("resource.live", None, 6.into()), Verdict::Missing(BTreeSet::from(["live".to_owned()])));
+        assert_eq!(judge("resource.tags[0]", Some(true), 6.into()), Verdict::Error("the result is no bool".to_owned()));
         assert!(matches!(judge("resource.budget < params.most", Some(true), "six".into()), Verdict::Error(_)));
         assert!(matches!(judge("resource.budget < 'a'", Some(true), 6.into()), Verdict::Error(_)));
+    }
+
+    #[test]
+    fn what_is_surely_no_bool_does_not_compile() {
+        for expression in [
+            "1",
+            "'a'",
+            "null",
+            "1.5",
+            "[true]",
+            "{'a': true}",
+            "resource.budget + 1",
+            "-resource.budget",
+            "size(resource.tags)",
+            "resource.budget",
+            "resource.tags",
+            "params.most",
+            "principal.id",
+            "resource.live && 1",
+            "resource.live ? 'a' : 'b'",
+            "resource.tags.map(t, t)",
+        ] {
+            let found = Condition::compile(&condition(expression)).unwrap_err();
+            assert!(found.iter().any(|finding| finding.contains("neither true nor false")), "{expression}: {found:?}");
+        }
+        for expression in
+            ["true", "resource.live", "'a' in resource.tags", "resource.tags.exists(t, t == 'a')", "resource.live ? false : true"]
+        {
+            assert!(Condition::compile(&condition(expression)).is_ok(), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_cel_is_told_in_plain_words_with_its_place() {
+        let found = |expression: &str| Condition::compile(&condition(expression)).unwrap_err().join("; ");
+        assert!(found("resource.live &&").contains("it ends too early, at its line 1, column 17"), "{}", found("resource.live &&"));
+        assert!(found("resource.live ==\n  == true").contains("line 2, column 3, `== true`"), "{}", found("resource.live ==\n  == true"));
+        assert!(found("((((((((((((true))))))))))))").starts_with("the expression has brackets nested deeper than 8"));
+        assert!(found(" ").starts_with("the expression is empty"));
+        for expression in ["resource.live &&", "a b", "((((((((((((true))))))))))))", "'", "1 +* 2", "@", ")"] {
+            let found = found(expression);
+            for inside in ["ERROR", "expecting", "OtherError", "ParseError", "Recursion", "\n"] {
+                assert!(!found.contains(inside), "{expression}: {found}");
+            }
+        }
     }
 
     #[test]

@@ -237,9 +237,12 @@ impl RoleModel {
         let mut hits: Vec<Vec<Hit>> = (0..self.permissions.len()).map(|_| Vec::new()).collect();
         for (grant, at) in role.grants.iter().zip(0..) {
             let bound = type_set(&grant.types, type_index);
+            // By name it is looked up: lists may be long, and there are as many as grants.
+            let named: BTreeSet<&str> = grant.permissions.iter().map(String::as_str).collect();
+            let unnamed = document::Grant { permissions: Vec::new(), ..grant.clone() };
             for (permission, hits) in self.permissions.iter().zip(&mut hits) {
                 let Some(component) = self.components.get(usize::from(permission.component)) else { continue };
-                if gives(grant, permission, component) {
+                if named.contains(permission.id.as_str()) || gives(&unnamed, permission, component) {
                     let types = if grant.types.is_empty() { permission.types } else { bound.intersect(permission.types) };
                     if !types.is_empty() {
                         hits.push(Hit { grant: at, types });
@@ -480,6 +483,7 @@ fn permissions(
         implied_by: Vec::new(),
         nobody: false,
     };
+    let reserved_index = index_of(reserved::permissions().iter().map(|permission| permission.id));
     let mut permissions: Vec<Permission> = reserved::permissions()
         .iter()
         .map(|permission| {
@@ -489,8 +493,8 @@ fn permissions(
         .collect();
     for declared in &document.permissions {
         let types = type_set(&declared.types, type_index);
-        let at = match permissions.iter().position(|permission| permission.id == declared.id) {
-            Some(at) => at,
+        let at = match reserved_index.get(&declared.id) {
+            Some(at) => usize::from(*at),
             None => {
                 permissions.push(plain(&declared.id, declared.level, types));
                 permissions.len() - 1

@@ -4,6 +4,7 @@
 //! Authorization comes before existence: whoever has no grant at all in an organization is told [`Refusal::NotAllowed`], whatever is
 //! asked about it.
 
+mod basis;
 #[cfg(test)]
 mod tests;
 
@@ -18,11 +19,13 @@ use crate::{
     name::{BindingName, GroupName, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName},
     path::Path,
     proposal::{check_binding, check_role, find_role, role_at},
-    record::{Binding, CustomRole, GroupMember, Timestamp},
-    slot::{Bound, GroupId},
-    standing::{Circle, HeldRole, Rules, Subject, Via},
+    record::{Binding, CustomRole, GroupMember, Partnership, Timestamp},
+    slot::GroupId,
+    standing::{HeldRole, Rules, Subject},
     view::View,
 };
+
+use self::basis::{rest_on_binding, sponsor_tree};
 
 pub use crate::proposal::{BindingFault, RoleFault};
 
@@ -73,14 +76,21 @@ pub enum Requirement {
         /// What it is to be; its name is ignored.
         to: Binding,
     },
-    /// Putting somebody into a group.
+    /// Changing a partnership so that a binding which it sponsors reaches further.
+    WidenPartnership {
+        /// The binding.
+        binding: BindingName,
+        /// What the partnership is to be.
+        to: Partnership,
+    },
+    /// Putting somebody into a group: authority over the roles that they get by it.
     JoinGroup {
         /// The group.
         group: GroupName,
         /// Who.
         member: GroupMember,
     },
-    /// Taking somebody out of a group.
+    /// Taking somebody out of a group: authority over the roles that they lose by it.
     LeaveGroup {
         /// The group.
         group: GroupName,
@@ -261,6 +271,7 @@ pub fn permit(view: &View, actor: &Actor, requirement: &Requirement, now: Timest
             case.grounds.terms.principal_is_member = desk.is_member(to);
             Ok(case.grounds())
         }
+        Requirement::WidenPartnership { binding, to } => desk.widen_partnership(binding, to),
         Requirement::JoinGroup { group, .. } => desk.change_group(group, true),
         Requirement::LeaveGroup { group, .. } => desk.change_group(group, false),
         Requirement::DefineRole { role } => desk.define_role(role),
@@ -335,11 +346,22 @@ impl<'v> Desk<'v, '_> {
         matches!(&binding.principal, Principal::User(user) if self.view.is_active_member(&binding.node.organization(), user))
     }
 
-    /// Whoever joins a group gets every binding of it and of the groups it is in; whoever leaves it loses them.
+    /// A binding is given anew where its partnership lets it reach further. What the actor has is measured in the world as it is: nobody
+    /// covers what is given by what they would get by the same change.
+    fn widen_partnership(&self, binding: &BindingName, to: &Partnership) -> Result<Grounds, Refusal> {
+        let present = self.binding(binding)?;
+        let mut case = self.open(&present.node, "")?;
+        if present.expires.is_none_or(|expires| expires > self.now) {
+            case.may_pass_on(&present, Some(to))?;
+        }
+        Ok(case.grounds())
+    }
+
+    /// Whoever joins a group gets every binding of it and of the groups it is in; whoever leaves it loses them. Except what other organizations
+    /// give to it by a partnership: by that they have left it to the group's organization who is in it, within the partnership's `users`.
     fn change_group(&self, group: &GroupName, joining: bool) -> Result<Grounds, Refusal> {
-        const PERMISSION: &str = "groups.update";
-        let mut case = self.open(&group.organization(), PERMISSION)?;
-        case.need(PERMISSION)?;
+        let home = group.organization();
+        let mut case = self.open(&home, "groups.update")?;
         let mut groups: Vec<GroupId> = self.view.group_id(group).into_iter().collect();
         let mut at = 0;
         while let Some(slot) = groups.get(at).and_then(|id| self.view.group_slot(*id)) {
@@ -353,10 +375,10 @@ impl<'v> Desk<'v, '_> {
                 if bound.expires.is_some_and(|expires| expires <= self.now) {
                     continue;
                 }
-                let Some(binding) = self.view.binding_of(bound) else { continue };
+                let Some(binding) = self.view.binding_of(bound).filter(|binding| !is_from_partner(binding, &home)) else { continue };
                 let mut other = self.open(&binding.node, "")?;
                 if joining {
-                    other.may_pass_on(&binding)?;
+                    other.may_pass_on(&binding, None)?;
                 } else {
                     other.may_revoke(&binding)?;
                 }
@@ -415,6 +437,11 @@ impl<'v> Desk<'v, '_> {
     }
 }
 
+/// Whether another organization gives it by a partnership.
+fn is_from_partner(binding: &Binding, home: &NodeName) -> bool {
+    binding.node.organization() != *home && matches!(binding.sponsor, Some(Sponsor::Partnership(_)))
+}
+
 /// Whether nothing in the node's organization, nor above it on the path, is granted to the subject.
 fn is_stranger<'v>(rules: &Rules<'v>, subject: &Subject<'v>, path: &Path) -> bool {
     let view = rules.view;
@@ -467,7 +494,7 @@ impl<'v> Case<'v> {
             Outcome::Allow(grant) => {
                 if let Some(bound) = self.view().bound(&grant.binding) {
                     let via = subject.via(bound);
-                    rest_on_binding(&self.question.rules, subject, bound, via, &mut self.grounds, 0);
+                    rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds, 0);
                 }
                 Ok(())
             }
@@ -510,20 +537,23 @@ impl<'v> Case<'v> {
         let role = role_at(&rules, &self.question.path, binding).map_err(Refusal::InvalidBinding)?;
         self.need_for_role(role, path)?;
         check_binding(&rules, &self.question.path, binding).map_err(Refusal::InvalidBinding)?;
-        self.contain_binding(role, binding)?;
+        self.contain_binding(role, binding, None)?;
+        // That the principal is of the sponsor's organization was judged by that organization's tree.
+        self.grounds.trees.extend(binding.sponsor.as_ref().and_then(|sponsor| sponsor_tree(rules.view, sponsor)));
         Ok(self.role_terms(&binding.role))
     }
 
-    /// The same for what exists already and reaches one more user.
-    fn may_pass_on(&mut self, binding: &Binding) -> Result<(), Refusal> {
+    /// The same for what exists already and reaches further: one more user, or as far as the partnership will allow.
+    fn may_pass_on(&mut self, binding: &Binding, partnership: Option<&Partnership>) -> Result<(), Refusal> {
         let rules = self.question.rules;
         // What is no role gives nothing to anybody.
         let Some(role) = find_role(&rules, &self.question.path, &binding.role) else { return Ok(()) };
         self.need_for_role(role, AssignPath::Assign)?;
-        self.contain_binding(role, binding)
+        self.contain_binding(role, binding, partnership)
     }
 
-    fn contain_binding(&mut self, role: HeldRole<'v>, binding: &Binding) -> Result<(), Refusal> {
+    /// What a binding gives, cut by its partnership: the one to be, or else the one that is.
+    fn contain_binding(&mut self, role: HeldRole<'v>, binding: &Binding, partnership: Option<&Partnership>) -> Result<(), Refusal> {
         let rules = self.question.rules;
         let (contained, proposed) = match role {
             HeldRole::System(index, _) => {
@@ -536,7 +566,7 @@ impl<'v> Case<'v> {
             return Ok(());
         }
         let partnership = match &binding.sponsor {
-            Some(Sponsor::Partnership(name)) => self.view().partnership(name),
+            Some(Sponsor::Partnership(name)) => partnership.or_else(|| self.view().partnership(name)),
             Some(Sponsor::Workspace(_)) | None => None,
         };
         let expires = earliest(binding.expires, partnership.and_then(|partnership| partnership.expires));
@@ -563,7 +593,7 @@ impl<'v> Case<'v> {
         let proposal = Proposal { role, condition, expires, leaves };
         let covered: Covered<'v> = covered(&self.question.rules, subject, &self.question.path, &proposal);
         for (bound, via) in covered.map_err(|what| Refusal::NotContained { what })? {
-            rest_on_binding(&self.question.rules, subject, bound, via, &mut self.grounds, 0);
+            rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds, 0);
         }
         Ok(())
     }
@@ -654,40 +684,5 @@ impl<'v> Case<'v> {
             required_roles,
             ..Default::default()
         };
-    }
-}
-
-/// Adds to the grounds all that a binding counts by for the subject.
-fn rest_on_binding<'v>(rules: &Rules<'v>, subject: &Subject<'v>, bound: &'v Bound, via: Via, grounds: &mut Grounds, depth: usize) {
-    let view = rules.view;
-    let tree = |name: &NodeName| Path::of(view, name).root(view).map(|root| root.name.to_string());
-    let Some(slot) = view.node_slot(bound.node) else { return };
-    grounds.trees.extend(tree(&slot.name));
-    match via {
-        Via::User | Via::Anyone => {}
-        Via::Group(group) => grounds.trees.extend(view.group_slot(group).and_then(|group| tree(&group.name.organization()))),
-        Via::Organization(organization) => grounds.trees.extend(view.node_slot(organization).and_then(|slot| tree(&slot.name))),
-    }
-    grounds.expires = earliest(grounds.expires, earliest(bound.expires, rules.sponsor_expiry(bound)));
-    match bound.sponsor.as_deref() {
-        Some(Sponsor::Partnership(name)) => grounds.trees.extend(view.partnership(name).and_then(|partnership| tree(&partnership.partner))),
-        Some(Sponsor::Workspace(name)) => grounds.trees.extend(tree(name)),
-        None => {}
-    }
-    // Roles require each other in no circle, and not deeper than there are roles.
-    if depth > rules.installed.model.roles().len() {
-        return;
-    }
-    let path = Path::of(view, &slot.name);
-    let Some(index) = rules.installed.role_index(bound.role) else { return };
-    let mut required = Vec::new();
-    rules.each_held(subject, &path, 0, index, &mut Circle::new(), &mut |_, role, held| {
-        if !role.requires.is_empty() {
-            required.extend(rules.required_by(subject, &path, held, &role.requires, &mut Circle::new()));
-        }
-        false
-    });
-    for (other, _) in required {
-        rest_on_binding(rules, subject, other, subject.via(other), grounds, depth + 1);
     }
 }

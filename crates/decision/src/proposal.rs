@@ -93,8 +93,9 @@ pub enum RoleFault {
     /// The model has no such permission, component, type or condition.
     #[error("`{0}` is not known")]
     Unknown(String),
-    /// The permission exists for nobody, or on no type of node at or below, or not for the organization's kind.
-    #[error("permission `{0}` is not one for a role like this")]
+    /// The permission exists for nobody, or on no type of node at or below, or not for the organization's kind; or it, or the component, is
+    /// reserved: only roles of the role model give those.
+    #[error("`{0}` is not for a role like this")]
     NotOffered(String),
     /// The component has no such level.
     #[error("component `{component}` has no level {level:?}")]
@@ -197,10 +198,11 @@ fn check_parameters(condition: &Condition, used: &ConditionUse) -> Result<(), St
 fn check_sponsor(rules: &Rules<'_>, path: &Path, binding: &Binding, sponsor: &Sponsor) -> Result<(), SponsorFault> {
     match sponsor {
         Sponsor::Partnership(name) => {
-            let partnership = rules.view.partnership(name).ok_or(SponsorFault::Unknown)?;
+            // First, for it must not tell whether another organization has such a partnership.
             if name.organization() != binding.node.organization() {
                 return Err(SponsorFault::NotOfHere);
             }
+            let partnership = rules.view.partnership(name).ok_or(SponsorFault::Unknown)?;
             if !partnership.accepted {
                 return Err(SponsorFault::NotAccepted);
             }
@@ -257,13 +259,17 @@ pub(crate) fn check_role(model: &RoleModel, kind: OrganizationKind, role: &Custo
         for id in &grant.permissions {
             let index = model.permission(id).ok_or_else(|| RoleFault::Unknown(id.clone()))?;
             let permission = &model.permissions()[usize::from(index)];
-            if permission.nobody || permission.types.intersect(reach).is_empty() || !permission.is_for(kind) {
+            let reserved = model.components().get(usize::from(permission.component)).is_none_or(|component| component.reserved);
+            if reserved || permission.nobody || permission.types.intersect(reach).is_empty() || !permission.is_for(kind) {
                 return Err(RoleFault::NotOffered(id.clone()));
             }
         }
         for (id, level) in &grant.components {
             let component = model.component(id).and_then(|index| model.components().get(usize::from(index)));
             let component = component.ok_or_else(|| RoleFault::Unknown(id.clone()))?;
+            if component.reserved {
+                return Err(RoleFault::NotOffered(id.clone()));
+            }
             if *level != Level::None && !component.levels.contains(level) {
                 return Err(RoleFault::Level { component: id.clone(), level: *level });
             }

@@ -3,6 +3,9 @@
 //! Pure and total. A document without findings can be compiled; one with findings is never stored. What a finding says is
 //! for the document's author: lowercase, input in backticks, what to do.
 
+mod bits;
+mod bounds;
+mod circles;
 mod conditions;
 mod delegation;
 mod display;
@@ -34,32 +37,18 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Most entries of the lists that checks are quadratic in. A document beyond one gets only that finding.
-const MOST: [(&str, usize); 6] =
-    [("types", 128), ("components", 256), ("permissions", 4096), ("conditions", 256), ("roles", 256), ("roles[].grants", 128)];
+/// Most findings that are told: who has more has enough to do.
+const MOST_FINDINGS: usize = 500;
 
 /// Checks a whole document. No findings: it may be loaded.
 ///
-/// Findings are in the order of the document's fields, then those that concern several of them.
+/// Findings are in the order of the document's fields, then those that concern several of them. A document that is larger than it may be gets
+/// only the findings that say so; no document takes longer than some tenths of a second.
 pub fn validate(document: &Document) -> Vec<Finding> {
-    let lengths = [
-        document.types.len(),
-        document.components.len(),
-        document.permissions.len(),
-        document.conditions.len(),
-        document.roles.len(),
-        document.roles.iter().map(|role| role.grants.len()).max().unwrap_or_default(),
-    ];
     let mut findings = Findings::default();
-    for ((path, most), length) in MOST.into_iter().zip(lengths) {
-        if length > most {
-            findings.report(path, format!("{length} entries are more than the {most} that a role model may have; split or merge some"));
-        }
-    }
-    if !findings.list.is_empty() {
+    if !bounds::check(document, &mut findings) {
         return findings.list;
     }
-
     let known = Known::of(document);
     if !is_id(&document.model) {
         findings.report("model", format!("`{}` is not an id like `ad-platform`; use 1 to 63 of a-z, 0-9 and -", document.model));
@@ -80,16 +69,20 @@ pub fn validate(document: &Document) -> Vec<Finding> {
 #[derive(Default)]
 struct Findings {
     list: Vec<Finding>,
+    /// How many steps were taken to find what names may have been meant.
+    steps: usize,
 }
 
 impl Findings {
     fn report(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.list.push(Finding { path: path.into(), message: message.into() });
+        if self.list.len() < MOST_FINDINGS {
+            self.list.push(Finding { path: path.into(), message: message.into() });
+        }
     }
 
     /// A name that nothing has; suggests the nearest that something has.
     fn unknown<'a>(&mut self, path: impl Into<String>, noun: &str, given: &str, names: impl IntoIterator<Item = &'a str>) {
-        let advice = match nearest::nearest(given, names) {
+        let advice = match nearest::nearest(given, names, &mut self.steps) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "declare it or leave it out".to_owned(),
         };

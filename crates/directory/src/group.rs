@@ -1,8 +1,10 @@
 //! Groups of members, nested without cycles.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use decision::{
-    name::{GroupName, MalformedName, NodeName, UserName},
+    name::{GroupName, MalformedName, NodeName, Sponsor, UserName},
     record::GroupMember,
 };
 use serde_json::{Value, json};
@@ -108,14 +110,33 @@ pub(crate) async fn rename(change: &mut Change, name: &GroupName, display_name: 
     Ok(after)
 }
 
-/// What a group holds by itself, and the groups that it is in.
+/// What a group holds by itself, in its organization and elsewhere, and the groups that it is in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Holdings {
     pub(crate) bindings: Vec<RoleBinding>,
     pub(crate) containers: Vec<Edge>,
 }
 
-/// Deletes a group with its edges and its bindings. None if what it holds is no longer what the permit was asked for.
+impl Holdings {
+    /// Those that the group's tree answers for: all but what other organizations give by a partnership. By that they have left it to the
+    /// group's organization who is in the group, and that it is.
+    pub(crate) fn own(&self, group: &GroupName) -> impl Iterator<Item = &RoleBinding> {
+        let home = group.organization();
+        self.bindings.iter().filter(move |binding| !is_from_partner(binding, &home))
+    }
+
+    /// The organizations that give something by a partnership: their trees are written too when the group is deleted.
+    pub(crate) fn partners(&self, group: &GroupName) -> BTreeSet<NodeName> {
+        let home = group.organization();
+        self.bindings.iter().filter(|binding| is_from_partner(binding, &home)).map(|binding| binding.name.organization()).collect()
+    }
+}
+
+fn is_from_partner(binding: &RoleBinding, home: &NodeName) -> bool {
+    binding.name.organization() != *home && matches!(binding.assigned.sponsor, Some(Sponsor::Partnership(_)))
+}
+
+/// Deletes a group with its edges and its bindings, wherever they are. None if what it holds is no longer what the permit was asked for.
 pub(crate) async fn delete(change: &mut Change, name: &GroupName, etag: Etag, seen: &Holdings) -> Result<Option<Group>, Error> {
     let group = expected(change, name, etag).await?;
     if store::group::holdings(change.connection(), name).await? != *seen {

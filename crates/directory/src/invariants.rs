@@ -55,7 +55,7 @@ pub(crate) fn leaves_room(
 ) -> Result<(), Error> {
     let others = || theirs.iter().filter(|other| Some(&other.name) != except && !other.assigned.has_ended(now));
     if let Some(same) = others().find(|other| other.assigned.role == assigned.role) {
-        return Err(Error::AlreadyExists { name: same.name.to_string() });
+        return Err(Error::AlreadyHeld { binding: same.name.to_string(), principal: assigned.principal.to_string() });
     }
     let excluding = |other: &&RoleBinding| terms.exclusive_set.iter().any(|role| role == other.assigned.role.as_str());
     match others().find(excluding) {
@@ -224,7 +224,7 @@ mod tests {
         let room = |theirs: &[RoleBinding], except| leaves_room(&exclusive, &wanted.assigned, theirs, except, now);
         assert!(room(&[binding("b1", "buyer")], None).is_ok());
         assert!(matches!(room(&[binding("b1", "member")], None), Err(Error::RoleExclusive { .. })));
-        assert!(matches!(room(&[binding("b1", "owner")], None), Err(Error::AlreadyExists { .. })));
+        assert!(matches!(room(&[binding("b1", "owner")], None), Err(Error::AlreadyHeld { .. })));
         let changed = binding("b1", "member");
         assert!(room(std::slice::from_ref(&changed), Some(&changed.name)).is_ok());
         let mut ended = binding("b1", "member");

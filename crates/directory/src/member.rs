@@ -2,13 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use decision::{
-    name::{BindingName, GroupName, MemberName, NodeName, Principal, RoleName, UserName},
+    name::{BindingName, GroupName, MemberName, NodeName, RoleName, UserName},
     record::GroupMember,
 };
 use serde_json::{Value, json};
 use service::{change::Change, fields::Etag};
 
-use crate::{assign, feed, group, invariants::membership_terms, role_binding::RoleBinding, status::Error, store};
+use crate::{
+    assign, feed,
+    group::{self, Edge},
+    invariants::membership_terms,
+    role_binding::RoleBinding,
+    status::Error,
+    store,
+};
 
 /// A membership.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,20 +112,27 @@ pub(crate) async fn take_in(change: &mut Change, name: &MemberName) -> Result<Pa
     assign::join(change, &organization, &user, &membership, true).await
 }
 
-/// Suspends or reactivates a member. None if what they hold directly is no longer what the permit was asked for.
+/// What a member has in an organization: bindings of their own, and places in groups, each in the order of their names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Holdings {
+    pub(crate) bindings: Vec<RoleBinding>,
+    pub(crate) groups: Vec<Edge>,
+}
+
+/// Suspends or reactivates a member. None if what they have is no longer what the permit was asked for.
 pub(crate) async fn set_suspended(
     change: &mut Change,
     name: &MemberName,
     suspended: bool,
     etag: Etag,
-    seen: &[RoleBinding],
+    seen: &Holdings,
 ) -> Result<Option<Participant>, Error> {
     let before = expected(change, name, etag).await?;
-    if held_now(change, &before).await? != seen {
+    if store::member::holdings(change.connection(), name, &before.user).await? != *seen {
         return Ok(None);
     }
     let organization = name.organization();
-    let required = assign::required_roles(change, &organization, seen).await?;
+    let required = assign::required_roles(change, &organization, &seen.bindings).await?;
     let after = before.with_suspended(suspended, change.now());
     store::member::update(change.connection(), &after).await?;
     change.put(feed::member(&after));
@@ -127,26 +141,26 @@ pub(crate) async fn set_suspended(
     // Who comes back may be the holder that the organization waited for.
     let organization = assign::live_organization(change, &organization).await?;
     assign::activate_if_complete(change, organization).await?;
-    let organization_role = organization_role(change, name, seen)?;
+    let organization_role = organization_role(change, name, &seen.bindings)?;
     Ok(Some(Participant { member: after, organization_role }))
 }
 
-/// Removes a member with every binding and every place in a group of the organization. None if what they hold directly is no longer
-/// what the permit was asked for.
-pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, seen: &[RoleBinding]) -> Result<Option<Removed>, Error> {
+/// Removes a member with every binding and every place in a group of the organization. None if what they have is no longer what the permit
+/// was asked for.
+pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, seen: &Holdings) -> Result<Option<Removed>, Error> {
     let member = expected(change, name, etag).await?;
-    if held_now(change, &member).await? != seen {
+    if store::member::holdings(change.connection(), name, &member.user).await? != *seen {
         return Ok(None);
     }
     let organization = name.organization();
     if membership_terms(change)?.permanent {
         return Err(Error::MembersStay { organization: organization.to_string() });
     }
-    let required = assign::required_roles(change, &organization, seen).await?;
-    let organization_role = organization_role(change, name, seen)?;
-    let groups = expel(change, &member, seen).await?;
+    let required = assign::required_roles(change, &organization, &seen.bindings).await?;
+    let organization_role = organization_role(change, name, &seen.bindings)?;
+    let groups = expel(change, &member, &seen.bindings).await?;
     required.kept(change.connection()).await?;
-    let bindings = seen.iter().map(|binding| binding.name.clone()).collect();
+    let bindings = seen.bindings.iter().map(|binding| binding.name.clone()).collect();
     Ok(Some(Removed { participant: Participant { member, organization_role }, bindings, groups }))
 }
 
@@ -166,11 +180,6 @@ async fn expected(change: &Change, name: &MemberName, etag: Etag) -> Result<Memb
     let member = store::member::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
     member.expect(etag)?;
     Ok(member)
-}
-
-async fn held_now(change: &Change, member: &Member) -> Result<Vec<RoleBinding>, Error> {
-    let principal = Principal::User(member.user.clone());
-    Ok(store::role_binding::of_principal_in(change.connection(), &principal, &member.name.organization()).await?)
 }
 
 /// Of what a member holds, their organization role.

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use decision::name::{BindingName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName};
-
+use decision::{
+    document::Level,
+    name::{BindingName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName},
+};
 use serde_json::{Value, json};
 use service::{change::Change, fields::Etag};
 
 use crate::{
     assign, feed,
-    role_binding::{ComponentMap, level_text},
+    role_binding::{Assignment, ComponentMap, RoleBinding, level_text},
     status::Error,
     store,
 };
@@ -152,23 +154,61 @@ pub(crate) async fn offer(change: &mut Change, draft: PartnershipDraft) -> Resul
     Ok(partnership)
 }
 
-/// Changes what a partnership allows.
+/// A partnership, and the bindings that it sponsors in the order of their names.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sponsorship {
+    pub(crate) partnership: Partnership,
+    pub(crate) sponsored: Vec<RoleBinding>,
+}
+
+impl Sponsorship {
+    /// The bindings that give more, to more people or for longer, under other limits: what is given anew by changing the partnership.
+    pub(crate) fn reaching_further(&self, after: &Allowance, now: DateTime<Utc>) -> Vec<&RoleBinding> {
+        let before = &self.partnership.allows;
+        self.sponsored.iter().filter(|binding| reaches_further(&binding.assigned, before, after, now)).collect()
+    }
+}
+
+fn reaches_further(assigned: &Assignment, before: &Allowance, after: &Allowance, now: DateTime<Utc>) -> bool {
+    if assigned.has_ended(now) || !after.roles.contains(&assigned.role) {
+        return false;
+    }
+    let new_role = !before.roles.contains(&assigned.role);
+    let more = before.components.as_ref().is_some_and(|before| {
+        let level = |component: &String| before.get(component).copied().unwrap_or(Level::None);
+        after.components.as_ref().is_none_or(|after| after.iter().any(|(component, upto)| *upto > level(component)))
+    });
+    let concerns = |user: &UserName| assigned.user().is_none_or(|holder| holder == user);
+    let to_more = before.users.as_ref().is_some_and(|before| match &after.users {
+        Some(after) => after.difference(before).any(concerns),
+        None => assigned.user().is_none_or(|holder| !before.contains(holder)),
+    });
+    let end = |allowance: &Allowance| [allowance.expire_time, assigned.expire_time].into_iter().flatten().min();
+    let longer = end(before).is_some_and(|before| end(after).is_none_or(|after| after > before));
+    new_role || more || to_more || longer
+}
+
+/// Changes what a partnership allows. None if it, or what it sponsors, is no longer what the permit was asked for.
 pub(crate) async fn amend(
     change: &mut Change,
-    name: &PartnershipName,
     wanted: &PartnershipChange,
     etag: Etag,
-) -> Result<Partnership, Error> {
+    seen: &Sponsorship,
+) -> Result<Option<Partnership>, Error> {
+    let name = &seen.partnership.name;
     let before = expected(change, name, etag).await?;
+    if store::partnership::sponsorship(change.connection(), name).await?.as_ref() != Some(seen) {
+        return Ok(None);
+    }
     if before.state(change.now()) == PartnershipState::Expired {
         return Err(before.expired());
     }
     let after = before.changed(wanted, change.now());
     has_time(&after, change.now())?;
-    write(change, "partners.update", &before, after).await
+    write(change, "partners.update", &before, after).await.map(Some)
 }
 
-/// Accepts a pending partnership.
+/// Accepts a pending partnership. Nothing comes to life by it: before, it sponsors nothing, nor was it ever accepted.
 pub(crate) async fn accept(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<Partnership, Error> {
     let before = expected(change, name, etag).await?;
     match before.state(change.now()) {
@@ -213,6 +253,8 @@ fn has_time(partnership: &Partnership, now: DateTime<Utc>) -> Result<(), Error> 
 
 #[cfg(test)]
 mod tests {
+    use decision::name::Principal;
+
     use super::*;
 
     fn offer(end: Option<DateTime<Utc>>) -> Partnership {
@@ -239,6 +281,45 @@ mod tests {
         let there = |node: &str| can_be_at(&organization, &NodeName::parse(node).unwrap());
         assert!(there("organizations/acme") && there("organizations/acme/accounts/a1"));
         assert!(!there("organizations/acme/workspaces/w") && !there("organizations/other") && !there("organizations/other/accounts/a1"));
+    }
+
+    #[test]
+    fn a_binding_reaches_further_by_more_components_people_or_time_and_not_by_less() {
+        let now = Utc::now();
+        let [soon, later] = [1, 2].map(|hours| Some(now + chrono::Duration::hours(hours)));
+        let users = |ids: &[&str]| Some(ids.iter().map(|id| UserName::parse(&format!("users/{id}")).unwrap()).collect::<BTreeSet<_>>());
+        let levels = |level| Some(ComponentMap::from([("campaigns".to_owned(), level)]));
+        let role = RoleName::parse("roleModels/m/roles/buyer").unwrap();
+        let before =
+            Allowance { roles: BTreeSet::from([role.clone()]), components: levels(Level::View), users: users(&["pia"]), expire_time: soon };
+        let node = NodeName::parse("organizations/acme").unwrap();
+        let by = |principal: &str| Assignment::plain(Principal::parse(principal).unwrap(), role.clone(), node.clone());
+        let (pia, group) = (by("users/pia"), by("organizations/agency/groups/g"));
+        let further = |assigned: &Assignment, after: &Allowance| reaches_further(assigned, &before, after, now);
+        let (more, all) =
+            (Allowance { components: levels(Level::Edit), ..before.clone() }, Allowance { components: None, ..before.clone() });
+        let other = Allowance { components: Some([("billing".to_owned(), Level::View)].into()), ..before.clone() };
+        let longer = Allowance { expire_time: later, ..before.clone() };
+        let forever = Allowance { expire_time: None, ..before.clone() };
+        for after in [&more, &all, &other, &longer, &forever] {
+            assert!(further(&pia, after) && further(&group, after), "{after:?}");
+        }
+        for after in [Allowance { users: None, ..before.clone() }, Allowance { users: users(&["pia", "bob"]), ..before.clone() }] {
+            assert!(further(&group, &after) && !further(&pia, &after) && further(&by("users/bob"), &after), "{after:?}");
+        }
+        for after in [
+            before.clone(),
+            Allowance { components: levels(Level::None), ..before.clone() },
+            Allowance { users: users(&[]), ..before.clone() },
+            Allowance { expire_time: Some(now), ..before.clone() },
+            Allowance { roles: BTreeSet::new(), ..forever.clone() },
+        ] {
+            assert!(!further(&pia, &after) && !further(&group, &after), "{after:?}");
+        }
+        assert!(!further(&Assignment { expire_time: soon, ..pia.clone() }, &forever));
+        assert!(!further(&Assignment { expire_time: Some(now), ..pia }, &all));
+        let without = Allowance { roles: BTreeSet::new(), ..before.clone() };
+        assert!(reaches_further(&group, &without, &before, now));
     }
 
     #[test]

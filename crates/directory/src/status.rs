@@ -15,6 +15,9 @@ pub(crate) enum Error {
     /// The name is taken, or was once.
     #[error("`{name}` exists, or existed once; names are never used again, choose another")]
     AlreadyExists { name: String },
+    /// The principal has this role at this node.
+    #[error("`{principal}` holds this role there by `{binding}`; change that binding, or revoke it first")]
+    AlreadyHeld { binding: String, principal: String },
     /// Another user has the e-mail address.
     #[error("another user has this e-mail address")]
     EmailTaken,
@@ -91,6 +94,9 @@ impl From<Error> for Status {
             Error::NotFound { name } => refuse(Code::NotFound, Reason::NotFound, message).resource(kind(&name), name).status(),
             Error::AlreadyExists { name } => {
                 refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&name), name).status()
+            }
+            Error::AlreadyHeld { binding, principal: _ } => {
+                refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&binding), binding).status()
             }
             Error::EmailTaken => refuse(Code::AlreadyExists, Reason::AlreadyExists, message).field("user.email", "taken").status(),
             Error::EtagMismatch { name } => refuse(Code::Aborted, Reason::EtagMismatch, message).resource(kind(&name), name).status(),

@@ -6,7 +6,10 @@ use api::authz::v1::{MembershipTerms, RoleTerms};
 use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName, Principal, UserName};
 use serde_json::{Value, json};
-use service::{change::Change, fields::Etag};
+use service::{
+    change::Change,
+    fields::{Etag, is_control, is_invisible},
+};
 
 use crate::{assign, feed, invariants::RequiredRoles, member, organization::Organization, role_binding::RoleBinding, status::Error, store};
 
@@ -56,12 +59,12 @@ impl Email {
     /// The longest address (RFC 5321, with the erratum to RFC 3696), in bytes.
     pub(crate) const LONGEST: usize = 254;
 
-    /// Something, one `@` at least, something with a dot or a single label; no spaces, no control characters.
+    /// Something, one `@`, something with a dot or a single label; no spaces, nothing that controls or is not seen.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (local, domain) = text.rsplit_once('@')?;
-        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+        let (local, domain) = text.split_once('@')?;
+        let plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || is_control(c) || is_invisible(c));
         let fits = text.len() <= Self::LONGEST && local.len() <= 64;
-        let good = fits && plain(local) && plain(domain) && !domain.split('.').any(str::is_empty) && !domain.contains(['<', '>', ',']);
+        let good = fits && plain(local) && plain(domain) && !domain.split('.').any(str::is_empty) && !domain.contains(['@', '<', '>', ',']);
         good.then(|| Self(text.to_owned()))
     }
 

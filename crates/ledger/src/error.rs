@@ -29,7 +29,21 @@ pub enum OpenError {
         /// Why.
         cause: std::io::Error,
     },
-    /// The database cannot be reached, or refuses.
+    /// The SQLite file may not be written.
+    #[error("`{path}` is read-only: a ledger writes; make the file and its folder writable to the user that runs this")]
+    ReadOnly {
+        /// The database file.
+        path: String,
+    },
+    /// Nobody answers where PostgreSQL should be.
+    #[error("cannot connect to PostgreSQL at `{place}`: {cause}")]
+    Unreachable {
+        /// Host and port, or the socket.
+        place: String,
+        /// Why not.
+        cause: String,
+    },
+    /// The database refuses, or went away.
     #[error("the database cannot be opened: {0}")]
     Database(#[source] DbErr),
     /// A migration failed; what it did was rolled back.

@@ -48,6 +48,12 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// One connection to LISTEN, one for the tailer, two for heads, snapshots, slow watchers and NOTIFY.
 const FEED_CONNECTIONS: u32 = 4;
 
+/// How long the database has to answer the first connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long what still uses the connections may take at the end.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Serializes migrations, whoever's they are: the ASCII bytes of `tenantry`.
 const MIGRATION_LOCK: i64 = 0x7465_6e61_6e74_7279;
 
@@ -102,6 +108,8 @@ impl Ledger {
         let reading = session.clone().options([("default_transaction_read_only", "on")]);
         let connections = config.max_connections.max(1);
         let pool = |connections| pinged(PgPoolOptions::new().max_connections(connections));
+        // A pool tries again until its own time is over; whoever starts it wants to hear at once that nobody is there.
+        connect_once(&session).await?;
         let writer = pool(connections).connect_with(session.clone()).await.map_err(unreachable_database)?;
         let reader = pool(connections).connect_lazy_with(reading);
         let feed = pool(FEED_CONNECTIONS).connect_lazy_with(session);
@@ -124,18 +132,22 @@ impl Ledger {
         if config.url.contains(":memory:") || config.url.contains("mode=memory") {
             return Err(OpenError::MalformedUrl("a ledger in memory would lose what it has acknowledged; name a file".to_owned()));
         }
-        let exclusive = lock_beside(options.get_filename())?;
+        let path = options.get_filename().to_owned();
+        let exclusive = lock_beside(&path)?;
         let writing = options.clone().journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
         let reading = options.pragma("query_only", "on");
         let pool = |connections| SqlitePoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None);
-        let writer = pool(1).connect_with(writing).await.map_err(unreachable_database)?;
+        let writer = pool(1).connect_with(writing).await.map_err(unreachable_database).map_err(|error| read_only(error, &path))?;
         let reader = pool(config.max_connections.clamp(1, 8)).connect_lazy_with(reading.clone());
         let feed = pool(FEED_CONNECTIONS).connect_lazy_with(reading);
 
         let connections = [writer.into(), reader.into(), feed.into()];
         let ledger =
             Self::assemble(DbBackend::Sqlite, config, connections, Arc::new(Wake::default()), CancellationToken::new(), Some(exclusive));
-        ledger.run_migrations::<LedgerMigrator>().await?;
+        ledger.run_migrations::<LedgerMigrator>().await.map_err(|error| read_only(error, &path))?;
+        // Where nothing had to be migrated, nothing has been written yet; this changes nothing, but only a writer may do it.
+        let write = ledger.inner.writer.execute_unprepared("UPDATE feed_head SET epoch = epoch WHERE feed IS NULL").await;
+        write.map_err(|error| read_only(OpenError::Database(error), &path))?;
         Ok(ledger)
     }
 
@@ -178,6 +190,24 @@ impl Ledger {
                 migrated.and(closed).map_err(OpenError::Migration)
             }
             backend => migrate::<M>(&self.inner.writer, backend).await.map_err(OpenError::Migration),
+        }
+    }
+
+    /// Ends the background work and closes the connections once what runs on them is done, or after a while; SQLite then puts its log into
+    /// the file. Nothing can be read or written any more, by any clone.
+    pub async fn close(&self) {
+        let Inner { ended, reader, feed, writer, .. } = &*self.inner;
+        ended.cancel();
+        let closing = async {
+            // The writer is the last: the last connection to a SQLite file is the one that cleans up.
+            for connection in [reader, feed, writer] {
+                if let Err(error) = connection.close_by_ref().await {
+                    tracing::warn!(cause = %error, "a connection to the store could not be closed");
+                }
+            }
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, closing).await.is_err() {
+            tracing::warn!("connections to the store were still in use");
         }
     }
 
@@ -272,6 +302,41 @@ fn lock_beside(database: &Path) -> Result<File, OpenError> {
 
 fn malformed(error: SqlxError) -> OpenError {
     OpenError::MalformedUrl(error.to_string())
+}
+
+async fn connect_once(options: &PgConnectOptions) -> Result<(), OpenError> {
+    let unreachable = |cause: String| OpenError::Unreachable {
+        place: match options.get_socket() {
+            Some(socket) => socket.display().to_string(),
+            None => format!("{}:{}", options.get_host(), options.get_port()),
+        },
+        cause,
+    };
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
+    let Ok(connected) = connected else {
+        return Err(unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())));
+    };
+    let connection = connected.map_err(|error| match error {
+        SqlxError::Io(cause) => unreachable(cause.to_string()),
+        SqlxError::Tls(cause) => unreachable(cause.to_string()),
+        other => unreachable_database(other),
+    })?;
+    // It has served its purpose; whether it ends well is of no interest.
+    let _ = connection.close().await;
+    Ok(())
+}
+
+/// What the operator can mend is said in words: SQLITE_READONLY, whichever its extended code.
+fn read_only(error: OpenError, path: &Path) -> OpenError {
+    let (OpenError::Database(cause) | OpenError::Migration(cause)) = &error else { return error };
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = cause
+    else {
+        return error;
+    };
+    let code = cause.as_database_error().and_then(|cause| cause.code()).and_then(|code| code.parse::<u32>().ok());
+    if code.is_some_and(|code| code & 0xff == 8) { OpenError::ReadOnly { path: path.display().to_string() } } else { error }
 }
 
 fn unreachable_database(error: SqlxError) -> OpenError {

@@ -6,6 +6,7 @@ use api::rolecatalog::v1::RoleModelDocument;
 use decision::{document::Document, model::RoleModel, validate::Finding};
 use prost::Message;
 use serde_json::Value;
+use service::fields::{is_control, is_invisible};
 
 use crate::{status::Error, wire};
 use places::Places;
@@ -58,19 +59,39 @@ impl Source {
 pub(crate) fn from_yaml(text: &str) -> Result<Document, Finding> {
     serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let error = error.without_snippet();
-        // The text of an error ends with its place in a form of its own.
-        let message = error.to_string();
+        let message = in_plain_words(error);
         Finding {
             path: "yaml".to_owned(),
             message: match error.location().filter(|place| place.line() > 0) {
-                Some(place) => {
-                    let suffix = format!(" at line {}, column {}", place.line(), place.column());
-                    format!("line {}, column {}: {}", place.line(), place.column(), message.strip_suffix(&suffix).unwrap_or(&message))
-                }
+                Some(place) => format!("line {}, column {}: {message}", place.line(), place.column()),
                 None => message,
             },
         }
     })
+}
+
+/// What the reader of YAML refused; where its own words are for developers, others.
+fn in_plain_words(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter, budget::BudgetBreach};
+    match error {
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
+            "there is more than one document in the text; leave out the `---` and push each by itself".to_owned()
+        }
+        Error::Budget { .. } => {
+            "the text has too many parts, too deep nesting or too many aliases; write it shorter, without aliases".to_owned()
+        }
+        Error::DuplicateMappingKey { key, .. } => match key {
+            Some(key) => format!("`{key}` is there twice; leave one out"),
+            None => "a field is there twice; leave one out".to_owned(),
+        },
+        Error::Eof { .. } => "the text ends too early; complete it".to_owned(),
+        other => {
+            let text = UserMessageFormatter.format_message(other);
+            let line = text.lines().next().unwrap_or_default();
+            let mut letters = line.chars();
+            letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+        }
+    }
 }
 
 /// One document, within bounds; `yes` and `no` are words.
@@ -87,7 +108,7 @@ fn options() -> serde_saphyr::Options {
 
 /// Everything that is wrong with a document.
 fn check(document: &Document) -> Vec<Finding> {
-    let mut findings = lengths(document);
+    let mut findings = texts(document);
     match wire::write_document(document) {
         Ok(message) if message.encoded_len() > MAX_MESSAGE_BYTES => findings.push(Finding {
             path: String::new(),
@@ -102,8 +123,8 @@ fn check(document: &Document) -> Vec<Finding> {
     findings
 }
 
-/// Titles and descriptions that are too long.
-fn lengths(document: &Document) -> Vec<Finding> {
+/// Titles and descriptions that are too long, or that people would not see.
+fn texts(document: &Document) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Ok(value) = serde_json::to_value(document) {
         walk(&value, String::new(), &mut findings);
@@ -111,11 +132,21 @@ fn lengths(document: &Document) -> Vec<Finding> {
     findings
 }
 
+/// What is wrong with text for people, if it is given: characters that nobody sees make no title.
+pub(crate) fn text_fault(text: &str, lines: bool) -> Option<&'static str> {
+    if text.chars().any(|character| is_control(character) && !(lines && character == '\n')) {
+        return Some(if lines { "has control characters; only line feeds are allowed" } else { "has control characters; leave them out" });
+    }
+    let blank = |character: char| character.is_whitespace() || is_invisible(character);
+    (!text.is_empty() && text.chars().all(blank)).then_some("has nothing that can be seen; write some text, or leave it out")
+}
+
 fn walk(value: &Value, path: String, findings: &mut Vec<Finding>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let lines = name == "description";
                 let most = match name.as_str() {
                     "title" => MAX_TITLE,
                     "description" => MAX_DESCRIPTION,
@@ -124,8 +155,12 @@ fn walk(value: &Value, path: String, findings: &mut Vec<Finding>) {
                     _ => usize::MAX,
                 };
                 match value {
-                    Value::String(text) if text.chars().count() > most => {
-                        findings.push(Finding { path, message: format!("the {name} is longer than {most} characters; shorten it") });
+                    Value::String(text) if most < usize::MAX => {
+                        if text.chars().count() > most {
+                            findings.push(Finding { path, message: format!("the {name} is longer than {most} characters; shorten it") });
+                        } else if let Some(fault) = text_fault(text, lines) {
+                            findings.push(Finding { path, message: format!("the {name} {fault}") });
+                        }
                     }
                     _ => walk(value, path, findings),
                 }
@@ -175,6 +210,32 @@ mod tests {
             assert!(found[0].0 == "yaml" && found[0].1.starts_with(place), "{yaml}: {found:?}");
             assert!(!found[0].1.contains('\n'), "{}", found[0].1);
         }
+    }
+
+    #[test]
+    fn what_yaml_is_refused_for_is_said_in_plain_words() {
+        for (yaml, says) in [
+            ("model: m\n---\nmodel: n\n", "more than one document"),
+            ("model: m\nmodel: n\n", "`model` is there twice"),
+            ("model: [", "line 1"),
+            ("- a\n", "line 1"),
+            ("model: m\nroles: x\n", "line 2"),
+        ] {
+            let found = findings(yaml);
+            assert!(found[0].1.contains(says), "{yaml}: {found:?}");
+            for inside in ["budget", "Policy", "Options", "{", "struct ", "Document"] {
+                assert!(!found[0].1.contains(inside), "{yaml}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_that_nobody_sees_is_no_title() {
+        let found = findings(
+            "model: m\ntitle: \"\\u200b\\u2060\"\ncomponents:\n  - { id: c, title: \"a\\u0007\" }\n  - { id: d, title: \"\u{e4} b\" }\n",
+        );
+        let paths: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(paths, ["yaml.components[0].title", "yaml.title"], "{found:?}");
     }
 
     #[test]

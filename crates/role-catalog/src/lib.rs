@@ -3,6 +3,7 @@
 //!
 //! - [`RoleCatalog`]: the three services of `tenantry.rolecatalog.v1` over one ledger.
 //! - `rpc`: the handlers, one noun a file. `wire`: messages to domain values and back. The nouns with their rules beside it.
+//! - `checking`: documents are checked a few at once. `revisions`: those that were read stay in memory.
 //! - `document`: role models as authors write them, read from YAML with the places of what is wrong. `shipped`: those that come with the product.
 //! - `store`: tables and queries, the only place that knows sea-orm. `feed`: what decisions are made from, as records. `status`: every refusal.
 
@@ -16,9 +17,11 @@ use client::guard::Guard;
 use ledger::{Ledger, OpenError};
 use service::Service;
 
+mod checking;
 mod document;
 mod feed;
 mod permission;
+mod revisions;
 mod role;
 mod role_model;
 mod rpc;
@@ -33,6 +36,8 @@ pub use shipped::ShipError;
 #[derive(Clone, Debug)]
 pub struct RoleCatalog {
     service: Service,
+    checking: checking::Checking,
+    revisions: revisions::Revisions,
 }
 
 impl RoleCatalog {
@@ -40,13 +45,13 @@ impl RoleCatalog {
     /// installation's key of page tokens.
     pub async fn open(ledger: Ledger, guard: Guard, pages: PageKey) -> Result<Self, OpenError> {
         ledger.run_migrations::<store::migration::RoleCatalogMigrator>().await?;
-        Ok(Self { service: Service::new(ledger, guard, pages) })
+        Ok(Self { service: Service::new(ledger, guard, pages), checking: Default::default(), revisions: Default::default() })
     }
 
     /// With another clock: when things were created is told by it.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self { service: self.service.with_clock(clock) }
+        Self { service: self.service.with_clock(clock), ..self }
     }
 
     /// Adds the three services to a server.

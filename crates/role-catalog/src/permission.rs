@@ -1,6 +1,6 @@
 //! The permission catalogue: which permissions a role model has, and which of them an organization may put into custom roles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decision::{
     document::{Document, Level, Permission},
@@ -81,12 +81,13 @@ pub(crate) fn catalogue(document: &Document, kind: Option<OrganizationKind>) -> 
         reserved::permissions().iter().map(|reserved| reserved_entry(document, reserved)).chain(own.map(own_entry)).collect();
     let held_at = document.custom_roles.as_ref().map(|custom| custom.held_at.as_slice());
     let reach: Option<BTreeSet<&str>> = held_at.map(|types| types.iter().flat_map(|id| at_or_below(document, id)).collect());
+    let mut sections = sections(document, kind);
     for entry in &mut entries {
         entry.barred = barred(entry, reach.as_ref(), kind);
-        entry.sections = sections(document, &entry.id, kind);
+        entry.sections = sections.remove(entry.id.as_str()).unwrap_or_default();
     }
     // Stable: within a component they stay as they are.
-    entries.sort_by_key(|entry| order.iter().position(|id| *id == entry.component()));
+    entries.sort_by_cached_key(|entry| order.iter().position(|id| *id == entry.component()));
     entries
 }
 
@@ -146,10 +147,14 @@ fn barred(entry: &Entry, reach: Option<&BTreeSet<&str>>, kind: Option<Organizati
     }
 }
 
-fn sections(document: &Document, permission: &str, kind: Option<OrganizationKind>) -> Vec<String> {
-    let shown = document.display.sections.iter().filter(|section| kind.is_none_or(|kind| is_for(&section.kinds, kind)));
-    let having = shown.filter(|section| section.rows.iter().any(|row| row.permissions.iter().any(|id| id == permission)));
-    having.map(|section| section.id.clone()).collect()
+/// By permission: the sections shown that have it.
+fn sections(document: &Document, kind: Option<OrganizationKind>) -> BTreeMap<&str, Vec<String>> {
+    let mut having: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for section in document.display.sections.iter().filter(|section| kind.is_none_or(|kind| is_for(&section.kinds, kind))) {
+        let permissions: BTreeSet<&str> = section.rows.iter().flat_map(|row| &row.permissions).map(String::as_str).collect();
+        permissions.into_iter().for_each(|id| having.entry(id).or_default().push(section.id.clone()));
+    }
+    having
 }
 
 fn is_for(kinds: &[String], kind: OrganizationKind) -> bool {

@@ -4,6 +4,8 @@ mod permission;
 mod role;
 mod role_model;
 
+use std::sync::Arc;
+
 use api::authz::v1 as authz;
 use client::guard::{Ask, Permit, known, permission};
 use decision::{name::NodeName, record::OrganizationKind};
@@ -15,7 +17,6 @@ use crate::{
     RoleCatalog,
     role_model::{Revision, RoleModelName},
     status::Error,
-    store,
 };
 
 impl RoleCatalog {
@@ -31,17 +32,17 @@ impl RoleCatalog {
     }
 
     /// The latest revision of a role model.
-    async fn latest(&self, name: &RoleModelName) -> Result<Revision, Error> {
-        let latest = store::role_model::latest(self.service.ledger().reader(), name).await?;
+    async fn latest(&self, name: &RoleModelName) -> Result<Arc<Revision>, Error> {
+        let latest = self.revisions.latest(self.service.ledger().reader(), name).await?;
         latest.ok_or_else(|| Error::not_found(name))
     }
-}
 
-/// The revision that the permit's tree is pinned to.
-async fn pinned(db: &impl ConnectionTrait, permit: &authz::Permit) -> Result<Revision, Error> {
-    let name = RoleModelName::parse(&permit.role_model).map_err(|_| Error::IncompletePermit("the tree's role model"))?;
-    let revision = store::role_model::find(db, &name, permit.role_model_revision).await?;
-    revision.ok_or(Error::IncompletePermit("a known revision of the tree's role model"))
+    /// The revision that the permit's tree is pinned to.
+    async fn pinned(&self, db: &impl ConnectionTrait, permit: &authz::Permit) -> Result<Arc<Revision>, Error> {
+        let name = RoleModelName::parse(&permit.role_model).map_err(|_| Error::IncompletePermit("the tree's role model"))?;
+        let revision = self.revisions.find(db, &name, permit.role_model_revision).await?;
+        revision.ok_or(Error::IncompletePermit("a known revision of the tree's role model"))
+    }
 }
 
 /// The kind of the permit's organization.

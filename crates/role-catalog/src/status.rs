@@ -29,7 +29,7 @@ pub(crate) enum Error {
     #[error("`{organization}` has {limit} custom roles already; delete one first")]
     TooManyRoles { organization: String, limit: u64 },
     /// A role model's document is not valid. The paths begin with the field of the request.
-    #[error("the role model is not valid; it has {} findings, see the details", .0.len())]
+    #[error("the role model is not valid: {}", summary(.0))]
     InvalidRoleModel(Vec<Finding>),
     /// What a custom role shall give is not what the organization's role model allows in one. The paths begin with the field of the request.
     #[error("the role is not one that the role model allows; see the details")]
@@ -84,6 +84,14 @@ impl From<Error> for Status {
             error @ (Error::Unwritable(_) | Error::IncompletePermit(_)) => internal(error),
             Error::Ledger(error) => ledger_status(error),
         }
+    }
+}
+
+/// The only thing that is wrong, or how many there are.
+fn summary(findings: &[Finding]) -> String {
+    match findings {
+        [Finding { path, message }] => format!("`{path}`: {message}"),
+        several => format!("{} things are wrong with it; see the details", several.len()),
     }
 }
 

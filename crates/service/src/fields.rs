@@ -82,14 +82,15 @@ impl Fields {
         text.to_owned()
     }
 
-    /// Reads text for people: at most so many characters, none of them a control character, and at least one if it is required.
+    /// Reads text for people: at most so many characters, none of them a control character or one that turns the direction of what
+    /// follows, and at least one that can be seen if it is required.
     pub fn text(&mut self, path: &str, text: &str, most: usize, required: bool) -> String {
-        if required && text.trim().is_empty() {
+        if required && text.chars().all(|c| c.is_whitespace() || is_invisible(c)) {
             self.wrong(path, format!("1 to {most} characters, not blank"));
         } else if text.chars().count() > most {
             self.wrong(path, format!("at most {most} characters"));
-        } else if text.chars().any(char::is_control) {
-            self.wrong(path, "no control characters");
+        } else if text.chars().any(is_control) {
+            self.wrong(path, "no control characters, nor any that change the direction of text");
         }
         text.to_owned()
     }
@@ -173,6 +174,33 @@ impl Fields {
     }
 }
 
+/// Whether a character controls how text is shown instead of being shown: control characters, line and paragraph separators, and those that
+/// embed, override or isolate a direction (Unicode TR 9), by which one name can be made to look like another.
+pub fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether nothing is seen of a character alone: of no width, or an empty letter. Inside of words some are needed (joiners of Persian and of emoji).
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200d}'
+            | '\u{2060}'..='\u{2065}'
+            | '\u{206a}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// The state of a thing that a change must find, if the client says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Etag(Option<i64>);
@@ -228,6 +256,16 @@ mod tests {
         fields.text("three", &"ä".repeat(200), 200, false);
         fields.text("four", &"ä".repeat(201), 200, false);
         assert_eq!(paths(fields), ["one", "two", "four"]);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_blank_and_nothing_turns_the_direction_of_text() {
+        let mut fields = Fields::default();
+        fields.text("blank", "\u{200b}\u{2060} \u{feff}", 200, true);
+        fields.text("override", "ann\u{202e}nna", 200, true);
+        fields.text("isolate", "a\u{2067}b", 200, false);
+        fields.text("joined", "\u{1f468}\u{200d}\u{1f469} می\u{200c}روم", 200, true);
+        assert_eq!(paths(fields), ["blank", "override", "isolate"]);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 
 use api::{
-    authz::v1::{FilterPermittedRequest, GetPermitRequest, Permit, Requirement},
-    feed::v1::{NodeState, Record as Message, RoleBindingState, record::State},
+    authz::v1::{
+        CheckRequest, Consistency, FilterPermittedRequest, GetPermitRequest, Permit, Query, Requirement, Verdict,
+        consistency::Requirement as Freshness,
+    },
+    feed::v1::{ComponentSet, NodeState, Record as Message, RoleBindingState, record::State},
 };
 use client::guard::{any_of, assign, change, define_role, delete_role, known, myself, permission, platform, revoke};
 use decision::{
-    name::UserName,
-    record::{Record, User},
+    name::{MemberName, UserName},
+    record::{Member, Record, User},
 };
 use prost_types::{Value, value::Kind};
 use replica::wire;
@@ -321,4 +324,54 @@ async fn to_whom_it_is_granted_it_is_told_what_closes_it() {
         };
         assert_eq!(refused(ask(&service, request).await), (code, expected.to_owned()), "{actor} {node}");
     }
+}
+
+#[tokio::test]
+async fn a_ceiling_is_of_components_that_the_role_model_has_and_the_platforms_name_is_nobodys() {
+    let service = service().await;
+    let bounded = |component: &str| {
+        let ceiling = Some(ComponentSet { components: vec![component.into()] });
+        let record = node(&format!("{ACME}/workspaces/emea"), NodeState { parent: ACME.into(), ceiling, ..Default::default() });
+        GetPermitRequest { hypothetical: vec![record], ..wants("olga", ACME, permission("ceilings.set", ACME)) }
+    };
+    ask(&service, bounded("campaigns")).await.unwrap();
+    for component in ["campaings", "workspaces"] {
+        let status = ask(&service, bounded(component)).await.unwrap_err();
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+        assert!(status.message().contains(component), "{}", status.message());
+    }
+    let named = |id: &str| {
+        let user = Record::User(User { name: UserName::parse(&format!("users/{id}")).unwrap(), suspended: false });
+        let hypothetical = vec![wire::write(&user).unwrap()];
+        GetPermitRequest { hypothetical, ..wants("platform", &format!("users/{id}"), platform()) }
+    };
+    ask(&service, named("eve")).await.unwrap();
+    assert_eq!(refused(ask(&service, named("platform")).await), (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
+    // Whoever may not create users is told that, and no more.
+    let request = GetPermitRequest { actor: "users/olga".into(), ..named("platform") };
+    assert_eq!(refused(ask(&service, request).await).1, "NOT_ALLOWED");
+}
+
+#[tokio::test]
+async fn a_suspended_member_is_answered_like_a_stranger() {
+    let service = service().await;
+    let check = |at_least: String, user: &str| {
+        let request = CheckRequest {
+            query: Some(Query { user: user.into(), permission: "campaigns.fly".into(), resource: ACME.into(), ..Default::default() }),
+            consistency: Some(Consistency { requirement: Some(Freshness::AtLeastAsFresh(at_least)), ..Default::default() }),
+        };
+        let mut checks = service.checks();
+        let request = call("services/gateway", Some(user), request);
+        async move { checks.check(request).await.map(|answer| answer.into_inner().decision.unwrap().verdict()) }
+    };
+    let nora = [
+        Record::User(User { name: UserName::parse("users/nora").unwrap(), suspended: false }),
+        Record::Member(Member { name: MemberName::parse("organizations/acme/members/nora").unwrap(), suspended: false }),
+    ];
+    let records = nora.iter().map(|record| wire::write(record).unwrap()).collect();
+    let token = service.ledger.commit(&[ACME, "users/nora"], records);
+    assert_eq!(reason(&check(token.to_string(), "users/nora").await.unwrap_err()), "UNKNOWN_PERMISSION");
+    let suspended = Record::Member(Member { name: MemberName::parse("organizations/acme/members/nora").unwrap(), suspended: true });
+    let token = service.ledger.commit(&[ACME], vec![wire::write(&suspended).unwrap()]);
+    assert_eq!(check(token.to_string(), "users/nora").await.unwrap(), Verdict::Deny);
 }

@@ -9,7 +9,7 @@ use decision::{
     document::{Document, OnGrant, OrganizationScope, Role},
     name::{BindingName, MalformedName, NodeName, RoleName, RoleOwner, UserName, is_id},
     permit::{AssignPath, Requirement, RoleTerms, Terms},
-    record::{Binding, CustomRole, GroupEdge, Record},
+    record::{Binding, CustomRole, GroupEdge, Partnership, Record},
     view::View,
 };
 use replica::{
@@ -107,6 +107,11 @@ fn read_requirement(violations: &mut Violations, path: &str, message: wire::Requ
             let to = read_proposed(violations, format!("{path}.change.to"), wanted.to);
             Requirement::Change { binding: binding?, to: to? }
         }
+        Some(Kind::WidenPartnership(wanted)) => {
+            let binding = violations.name(format!("{path}.widen_partnership.binding"), BindingName::parse(&wanted.binding));
+            let to = read_partnership(violations, format!("{path}.widen_partnership.to"), wanted.to);
+            Requirement::WidenPartnership { binding: binding?, to: to? }
+        }
         Some(Kind::JoinGroup(edge)) => {
             let GroupEdge { group, member } = read_edge(violations, format!("{path}.join_group"), &edge)?;
             Requirement::JoinGroup { group, member }
@@ -155,15 +160,31 @@ fn read_edge(violations: &mut Violations, path: String, state: &GroupEdgeState) 
 }
 
 fn read_custom_role(violations: &mut Violations, path: String, record: Message) -> Option<CustomRole> {
+    let is_role = |record| if let Record::CustomRole(role) = record { Some(role) } else { None };
+    read_record(violations, path, record, "give the key and the state of a custom role", is_role)
+}
+
+fn read_partnership(violations: &mut Violations, path: String, record: Option<Message>) -> Option<Partnership> {
+    let is_partnership = |record| if let Record::Partnership(partnership) = record { Some(partnership) } else { None };
+    read_record(violations, path, record.unwrap_or_default(), "give the key and the state of a partnership", is_partnership)
+}
+
+fn read_record<T>(
+    violations: &mut Violations,
+    path: String,
+    record: Message,
+    expected: &str,
+    of_kind: impl Fn(Record) -> Option<T>,
+) -> Option<T> {
     let problem = match feed::read(record) {
-        Ok(Change::Put(record)) => match *record {
-            Record::CustomRole(role) => return Some(role),
-            _ => None,
+        Ok(Change::Put(record)) => match of_kind(*record) {
+            Some(state) => return Some(state),
+            None => None,
         },
         Ok(Change::Gone | Change::Skip) => None,
         Err(malformed) => Some(malformed.to_string()),
     };
-    violations.add(path, problem.unwrap_or_else(|| "give the key and the state of a custom role".to_owned()));
+    violations.add(path, problem.unwrap_or_else(|| expected.to_owned()));
     None
 }
 

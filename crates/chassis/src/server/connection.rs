@@ -16,6 +16,26 @@ use crate::{admission::Admission, config::ServerConfig};
 /// What all metadata of one call may take together, in bytes.
 const MAX_HEADER_BYTES: u32 = 16 * 1024;
 
+/// How many streams one connection may have had reset before anybody looked at them, and how many errors of streams it may make the server
+/// answer; beyond it the connection is closed, with every call on it. HTTP libraries take 20 and 1,024, against clients that open and reset
+/// without end. But a client with many calls under way cancels as many at once when its own caller goes away, and none of it is an attack.
+fn max_resets(config: &ServerConfig, peer: Peer) -> usize {
+    match peer {
+        Peer::World => (config.max_calls_per_connection as usize).saturating_mul(8).clamp(1_000, 10_000),
+        // One connection carries the calls of everybody: who cancels must not end the others'.
+        Peer::Ourselves => 100_000,
+    }
+}
+
+/// Who is at the other end of a server's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Anybody.
+    World,
+    /// The same process.
+    Ourselves,
+}
+
 #[derive(Clone)]
 pub(super) struct Connections {
     http: Arc<Builder<TokioExecutor>>,
@@ -25,10 +45,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(config: &ServerConfig, admission: Arc<Admission>, stop: CancellationToken) -> Self {
+    pub(super) fn new(config: &ServerConfig, peer: Peer, admission: Arc<Admission>, stop: CancellationToken) -> Self {
         let mut http = Builder::new(TokioExecutor::new()).http2_only();
-        // hyper's own limits on reset streams stay; tonic's server would take them away.
+        let max_resets = max_resets(config, peer);
         http.http2()
+            .max_pending_accept_reset_streams(max_resets)
+            .max_local_error_reset_streams(max_resets)
             .timer(TokioTimer::new())
             .max_concurrent_streams(config.max_calls_per_connection)
             .keep_alive_interval(Duration::from_millis(config.keepalive_interval_ms))

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     document::{ConditionUse, Grant},
+    name::PartnershipName,
     sample::{NOW, node, user, view},
 };
 
@@ -191,8 +192,74 @@ fn joining_a_group_is_being_given_its_roles() {
         by(who, &Requirement::JoinGroup { group, member: GroupMember::User(user("sam")) })
     };
     assert!(join("olga").is_ok());
-    assert!(matches!(join("mark"), Err(Refusal::NotAllowed { .. })));
+    assert!(matches!(join("stranger"), Err(Refusal::NotAllowed { .. })));
+    assert!(matches!(join("sam"), Err(Refusal::NotAllowed { .. })));
+    // Their own authority there ends before the group's.
+    assert!(matches!(join("tim"), Err(Refusal::NotContained { .. })));
     assert!(join("adam").is_ok());
+}
+
+fn partnership(name: &str) -> PartnershipName {
+    PartnershipName::parse(&format!("organizations/{name}")).unwrap()
+}
+
+#[test]
+fn who_is_in_a_group_is_the_groups_organizations_choice_where_a_partner_gives_it_something() {
+    let mut view = view(WORLD);
+    let helpers = GroupName::parse("organizations/partner/groups/helpers").unwrap();
+    let mut given = view.binding(&binding("pia-manager-b")).unwrap();
+    (given.name, given.node, given.principal) = (binding("helpers"), node("acme/accounts/a"), Principal::Group(helpers.clone()));
+    view.apply("", Some(crate::record::Record::Binding(given.clone())));
+    let change = |view: &View, who: &str| {
+        let member = GroupMember::User(user("olga"));
+        let join = Requirement::JoinGroup { group: helpers.clone(), member: member.clone() };
+        let leave = Requirement::LeaveGroup { group: helpers.clone(), member };
+        [join, leave].map(|requirement| permit(view, &Actor::User(user(who)), &requirement, NOW).is_ok())
+    };
+    assert_eq!(change(&view, "pia"), [true, true]);
+    assert_eq!(change(&view, "sam"), [false, false]);
+    // What the group holds at home needs authority.
+    (given.name, given.node, given.sponsor) =
+        (BindingName::parse("organizations/partner/roleBindings/own").unwrap(), node("partner"), None);
+    given.role = role("owner");
+    view.apply("", Some(crate::record::Record::Binding(given)));
+    assert_eq!(change(&view, "pia"), [true, true]);
+    assert_eq!(change(&view, "olga"), [false, false]);
+}
+
+#[test]
+fn a_partnership_is_widened_by_those_who_may_assign_what_it_sponsors() {
+    let view = view(WORLD);
+    let present = view.partnership(&partnership("acme/partnerships/p1")).unwrap().clone();
+    let widen = |who: &str, to: &Partnership| {
+        let requirement = Requirement::WidenPartnership { binding: binding("pia-manager-b"), to: to.clone() };
+        permit(&view, &Actor::User(user(who)), &requirement, NOW)
+    };
+    let lasting = Partnership { expires: None, ..present.clone() };
+    assert!(widen("olga", &lasting).is_ok());
+    assert!(matches!(widen("wendy", &lasting), Err(Refusal::NotAllowed { .. })));
+    assert!(matches!(widen("stranger", &lasting), Err(Refusal::NotAllowed { .. })));
+    // What somebody has by the partnership itself is what it allows now.
+    assert!(widen("pia", &present).is_ok());
+    assert!(matches!(widen("pia", &lasting), Err(Refusal::NotContained { .. })));
+}
+
+#[test]
+fn a_sponsor_of_another_organization_looks_the_same_whether_or_not_it_exists() {
+    let mut view = view(WORLD);
+    let mut foreign = view.partnership(&partnership("acme/partnerships/p1")).unwrap().clone();
+    foreign.name = partnership("partner/partnerships/there");
+    view.apply("", Some(crate::record::Record::Partnership(foreign)));
+    let by_sponsor = |name: &str| {
+        let sponsored = Binding { sponsor: Some(Sponsor::Partnership(partnership(name))), ..proposal("pia", "manager", "acme/accounts/a") };
+        permit(&view, &Actor::User(user("olga")), &Requirement::Assign { binding: sponsored, path: AssignPath::Assign }, NOW)
+    };
+    let refused = by_sponsor("partner/partnerships/there");
+    assert!(matches!(refused, Err(Refusal::InvalidBinding(BindingFault::Sponsor(_)))));
+    assert_eq!(refused, by_sponsor("partner/partnerships/none"));
+    assert_eq!(refused, by_sponsor("nowhere/partnerships/none"));
+    // That the partner's people are its members rests on its tree.
+    assert!(by_sponsor("acme/partnerships/p1").unwrap().trees.contains("organizations/partner"));
 }
 
 #[test]
@@ -212,8 +279,10 @@ fn a_custom_role_is_within_its_author_and_never_the_authors_own() {
         fault("olga", custom("new", "account", permissions(&["campaigns.fly"]))),
         Some(RoleFault::NotOffered("campaigns.fly".to_owned()))
     );
-    let more = custom("new", "account", permissions(&["resources.update"]));
-    assert_eq!(by("adam", &more), Err(Refusal::NotContained { what: vec!["resources.update".to_owned()] }));
+    assert_eq!(
+        fault("olga", custom("new", "account", permissions(&["resources.update"]))),
+        Some(RoleFault::NotOffered("resources.update".to_owned()))
+    );
     assert!(matches!(by("tim", &custom("assigner", "account", permissions(&["campaigns.view"]))), Err(Refusal::NotAllowed { .. })));
     let mut view = view(WORLD);
     let mut own = view.binding(&binding("tim-assigner-a")).unwrap();

@@ -27,7 +27,7 @@ pub(super) fn check(document: &Document, known: &Known<'_>, findings: &mut Findi
             }
         }
         attributes(&at, condition, known, findings);
-        expression(&at, condition, findings);
+        expression(&at, condition, known, findings);
     }
 }
 
@@ -36,8 +36,7 @@ fn attributes(at: &str, condition: &Condition, known: &Known<'_>, findings: &mut
     for (n, attribute) in condition.attributes.iter().enumerate() {
         let declared = known.attributes(&attribute.id);
         let Some((first_type, first)) = declared.first() else {
-            let names = known.types.values().flatten().flat_map(|rule| rule.attributes.iter().map(|a| a.id.as_str()));
-            findings.unknown(format!("{at}.attributes[{n}].id"), "attribute", &attribute.id, names);
+            findings.unknown(format!("{at}.attributes[{n}].id"), "attribute", &attribute.id, known.attribute_names());
             continue;
         };
         if let Some((other_type, _)) = declared.iter().find(|(_, other)| other.value_type != first.value_type) {
@@ -54,11 +53,18 @@ fn attributes(at: &str, condition: &Condition, known: &Known<'_>, findings: &mut
     }
 }
 
-fn expression(at: &str, condition: &Condition, findings: &mut Findings) {
-    // Defaults were judged by the attributes' types.
-    let mut bare = condition.clone();
-    bare.attributes.iter_mut().for_each(|attribute| attribute.default = None);
-    for message in condition::Condition::compile(&bare).err().into_iter().flatten() {
+fn expression(at: &str, condition: &Condition, known: &Known<'_>, findings: &mut Findings) {
+    // Defaults were judged by the attributes' types; here they only stand for those, as far as they are known.
+    let mut typed = condition.clone();
+    for attribute in &mut typed.attributes {
+        attribute.default = known.attributes(&attribute.id).first().map(|(_, declared)| match declared.value_type {
+            ValueType::String => "".into(),
+            ValueType::Bool => false.into(),
+            ValueType::Int => 0.into(),
+            ValueType::StringList => serde_json::Value::Array(Vec::new()),
+        });
+    }
+    for message in condition::Condition::compile(&typed).err().into_iter().flatten() {
         findings.report(format!("{at}.expression"), message);
     }
 }

@@ -1,5 +1,7 @@
 //! Sections, rows and columns that people are shown.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Findings, known::Known};
 use crate::{document::Document, name::is_id};
 
@@ -30,13 +32,15 @@ pub(super) fn check(document: &Document, known: &Known<'_>, findings: &mut Findi
             findings.unknown(format!("display.roles[{n}]"), "role", id, known.role_names());
         }
     }
+    let shown: BTreeMap<&str, BTreeSet<&str>> =
+        display.sections.iter().map(|section| (section.id.as_str(), section.rows.iter().map(|row| row.id.as_str()).collect())).collect();
     for (role, rows) in &display.denied {
         let at = format!("display.denied.{role}");
         if !known.roles.contains_key(role.as_str()) {
             findings.unknown(at.as_str(), "role", role, known.role_names());
         }
         for (n, row) in rows.iter().enumerate() {
-            denied_row(&format!("{at}[{n}]"), row, document, findings);
+            denied_row(&format!("{at}[{n}]"), row, &shown, findings);
         }
     }
 }
@@ -48,15 +52,14 @@ fn slug(at: &str, id: &str, findings: &mut Findings) {
 }
 
 /// `section/row` or `section/*`.
-fn denied_row(at: &str, denied: &str, document: &Document, findings: &mut Findings) {
+fn denied_row(at: &str, denied: &str, shown: &BTreeMap<&str, BTreeSet<&str>>, findings: &mut Findings) {
     let Some((section, row)) = denied.split_once('/') else {
         return findings.report(at, format!("`{denied}` is not a row; write `section/row`, or `section/*` for all of a section"));
     };
-    let sections = &document.display.sections;
-    let Some(section) = sections.iter().find(|known| known.id == section) else {
-        return findings.unknown(at, "section", section, sections.iter().map(|known| known.id.as_str()));
+    let Some(rows) = shown.get(section) else {
+        return findings.unknown(at, "section", section, shown.keys().copied());
     };
-    if row != "*" && section.rows.iter().all(|known| known.id != row) {
-        findings.unknown(at, "row", row, section.rows.iter().map(|known| known.id.as_str()));
+    if row != "*" && !rows.contains(row) {
+        findings.unknown(at, "row", row, rows.iter().copied());
     }
 }

@@ -1,16 +1,24 @@
 //! The known name that was probably meant.
 
+/// Most steps of comparing for all the findings of a document; those beyond have no suggestion.
+const MOST_STEPS: usize = 5_000_000;
+
 /// The nearest of `names`, if it is near enough to be meant: at most a third of it differs.
-pub(super) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>, steps: &mut usize) -> Option<&'a str> {
     // Longer input is no typing mistake, and comparing it would cost its length squared.
     if given.len() > 128 {
         return None;
     }
+    let most = |name: &str| (name.len() / 3).max(1);
     names
         .into_iter()
-        .filter(|name| name.len() <= 128)
+        .filter(|name| name.len() <= 128 && name.len().abs_diff(given.len()) <= most(name))
+        .take_while(|name| {
+            *steps += 1 + given.len() * name.len();
+            *steps <= MOST_STEPS
+        })
         .map(|name| (distance(given.as_bytes(), name.as_bytes()), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
+        .filter(|(distance, name)| *distance <= most(name))
         .min()
         .map(|(_, name)| name)
 }

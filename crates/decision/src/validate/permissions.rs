@@ -1,9 +1,8 @@
 //! Permissions: what they belong to, apply to, need and imply.
 
-use std::collections::BTreeMap;
-
 use super::{
     Findings,
+    circles::circles,
     known::{Known, ORGANIZATION, component_of},
 };
 use crate::{
@@ -31,12 +30,10 @@ pub(super) fn check(document: &Document, known: &Known<'_>, findings: &mut Findi
         needs(&at, permission, known, findings);
         implies(&at, permission, known, findings);
     }
-    let edges = document.permissions.iter().map(|p| (p.id.as_str(), p.implies.iter().map(String::as_str).collect())).collect();
-    for (index, permission) in document.permissions.iter().enumerate() {
-        if let Some(way) = way_back(&permission.id, &edges) {
-            findings
-                .report(format!("permissions[{index}].implies"), format!("permissions imply each other in a circle: {way}; take one out"));
-        }
+    let edges: Vec<(&str, Vec<&str>)> =
+        document.permissions.iter().map(|p| (p.id.as_str(), p.implies.iter().map(String::as_str).collect())).collect();
+    for (index, way) in circles(&edges) {
+        findings.report(format!("permissions[{index}].implies"), format!("permissions imply each other in a circle: {way}; take one out"));
     }
 }
 
@@ -97,7 +94,7 @@ fn implies(at: &str, permission: &Permission, known: &Known<'_>, findings: &mut 
             Some(implied) if implied.nobody => {
                 findings.report(at, format!("`{id}` exists for nobody, so nothing can give it; leave it out"));
             }
-            Some(implied) if !implied.types.iter().any(|id| own.applies_to(id)) => findings.report(
+            Some(implied) if implied.types.intersect(own.types).is_empty() => findings.report(
                 at,
                 format!("`{id}` applies to no type that `{}` applies to, so it would never be given; leave it out", permission.id),
             ),
@@ -105,32 +102,6 @@ fn implies(at: &str, permission: &Permission, known: &Known<'_>, findings: &mut 
         }
     }
     findings.repeated(&format!("{at}.implies"), "", "permission", permission.implies.iter().map(String::as_str));
-}
-
-/// The way from `start` along `edges` back to it, for people: "`a` → `b` → `a`".
-pub(super) fn way_back(start: &str, edges: &BTreeMap<&str, Vec<&str>>) -> Option<String> {
-    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut open = vec![start];
-    while let Some(at) = open.pop() {
-        for next in edges.get(at).into_iter().flatten() {
-            if *next == start {
-                let mut way = vec![start];
-                let mut step = at;
-                while step != start {
-                    way.push(step);
-                    step = came_from.get(step).copied().unwrap_or(start);
-                }
-                way.push(start);
-                way.reverse();
-                return Some(way.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → "));
-            }
-            if !came_from.contains_key(next) {
-                came_from.insert(next, at);
-                open.push(next);
-            }
-        }
-    }
-    None
 }
 
 /// The word in documents.

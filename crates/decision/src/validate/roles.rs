@@ -3,17 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Findings, conditions,
+    Findings,
+    circles::circles as circles_of,
+    conditions,
     known::{Known, ORGANIZATION, WORKSPACE},
-    permissions::{way_back, word},
+    permissions::word,
 };
 use crate::{
     document::{CustomRoles, Document, Grant, Level, MapRule, OrganizationScope, PrincipalKind, Role},
+    model::TypeIndex,
     name::is_id,
     reserved,
 };
 
 pub(super) fn check(document: &Document, known: &Known<'_>, findings: &mut Findings) {
+    let needed: BTreeSet<&str> =
+        document.permissions.iter().flat_map(|permission| &permission.needs.organization_has).map(String::as_str).collect();
     findings.repeated("roles", ".id", "role", document.roles.iter().map(|role| role.id.as_str()));
     for (index, role) in document.roles.iter().enumerate() {
         let at = format!("roles[{index}]");
@@ -21,7 +26,7 @@ pub(super) fn check(document: &Document, known: &Known<'_>, findings: &mut Findi
             findings.report(format!("{at}.id"), format!("`{}` is not an id like `super-admin`; use 1 to 63 of a-z, 0-9 and -", role.id));
         }
         place(&at, role, known, findings);
-        principals(&at, role, document, findings);
+        principals(&at, role, &needed, findings);
         for (n, grant) in role.grants.iter().enumerate() {
             check_grant(&format!("{at}.grants[{n}]"), &role.held_at, grant, known, findings);
         }
@@ -48,17 +53,16 @@ fn place(at: &str, role: &Role, known: &Known<'_>, findings: &mut Findings) {
     }
 }
 
-fn principals(at: &str, role: &Role, document: &Document, findings: &mut Findings) {
+fn principals(at: &str, role: &Role, needed: &BTreeSet<&str>, findings: &mut Findings) {
     repeated_principals(&format!("{at}.principals"), &role.principals, findings);
     if matches!(role.principals.as_slice(), [] | [PrincipalKind::User]) {
         return;
     }
-    let needed = document.permissions.iter().any(|permission| permission.needs.organization_has.contains(&role.id));
     let why = if role.seats.least > 0 || role.seats.most > 0 {
         "it has seats"
     } else if !role.exclusive.is_empty() {
         "it is exclusive"
-    } else if needed {
+    } else if needed.contains(role.id.as_str()) {
         "a permission needs that an organization has it"
     } else {
         return;
@@ -83,13 +87,16 @@ fn repeated_principals(at: &str, principals: &[PrincipalKind], findings: &mut Fi
 fn check_grant(at: &str, held_at: &str, grant: &Grant, known: &Known<'_>, findings: &mut Findings) {
     grant_types(at, held_at, grant, known, findings);
     findings.repeated(&format!("{at}.permissions"), "", "permission", grant.permissions.iter().map(String::as_str));
+    let types = known.grant_types(held_at, grant);
     for (n, id) in grant.permissions.iter().enumerate() {
-        let at = format!("{at}.permissions[{n}]");
-        if !known.permissions.contains_key(id.as_str()) {
-            findings.unknown(at, "permission", id, known.permission_names());
-        } else if known.given_on(held_at, grant, id).is_empty() && known.types.contains_key(held_at) {
+        let at = || format!("{at}.permissions[{n}]");
+        let Some(facts) = known.permissions.get(id.as_str()) else {
+            findings.unknown(at(), "permission", id, known.permission_names());
+            continue;
+        };
+        if facts.types.intersect(types).is_empty() && known.types.contains_key(held_at) {
             findings.report(
-                at,
+                at(),
                 format!("`{id}` applies to no type of node that the grant reaches; leave it out or change the grant's `types`"),
             );
         }
@@ -121,7 +128,8 @@ fn check_grant(at: &str, held_at: &str, grant: &Grant, known: &Known<'_>, findin
     }
     if let Some(condition) = &grant.condition {
         let given = known.given(grant);
-        let types: BTreeSet<&str> = given.iter().flat_map(|permission| known.given_on(held_at, grant, permission)).collect();
+        let applied = |at: TypeIndex| known.permissions.values().any(|facts| facts.types.contains(at) && given.contains(facts.index));
+        let types = known.indexed_types().filter(|(at, _)| types.contains(*at) && applied(*at)).map(|(_, id)| id);
         conditions::used(&format!("{at}.condition"), condition, types, known, findings);
     }
 }
@@ -139,7 +147,7 @@ fn grant_types(at: &str, held_at: &str, grant: &Grant, known: &Known<'_>, findin
         let at = format!("{at}.types[{n}]");
         if !known.types.contains_key(id.as_str()) {
             findings.unknown(at, "type", id, known.type_names());
-        } else if !reach.contains(id.as_str()) {
+        } else if !known.has(reach, id) {
             findings.report(
                 at,
                 format!("no node of type `{id}` stands at or below one of type `{held_at}`, where the role is held; leave it out"),
@@ -154,7 +162,7 @@ fn upward(at: &str, role: &Role, known: &Known<'_>, findings: &mut Findings) {
         let at = format!("{at}.upward[{n}]");
         match known.permissions.get(id.as_str()) {
             None => findings.unknown(at, "permission", id, known.permission_names()),
-            Some(facts) if !facts.applies_to(ORGANIZATION) => {
+            Some(facts) if !known.applies(facts, ORGANIZATION) => {
                 findings.report(at, format!("`{id}` does not apply to organizations; leave it out"));
             }
             Some(_) if role.held_at == ORGANIZATION => {
@@ -175,7 +183,7 @@ fn implies(at: &str, role: &Role, known: &Known<'_>, findings: &mut Findings) {
             continue;
         };
         if known.types.contains_key(role.held_at.as_str())
-            && !known.below(&role.held_at, implied.through_customers).contains(other.held_at.as_str())
+            && !known.has(known.below(&role.held_at, implied.through_customers), &other.held_at)
         {
             findings.report(
                 format!("{at}.role"),
@@ -213,8 +221,7 @@ fn requires(at: &str, role: &Role, known: &Known<'_>, findings: &mut Findings) {
         match known.roles.get(id.as_str()) {
             None => findings.unknown(at, "role", id, known.role_names()),
             Some(other)
-                if known.types.contains_key(other.held_at.as_str())
-                    && !known.reach(&other.held_at, true).contains(role.held_at.as_str()) =>
+                if known.types.contains_key(other.held_at.as_str()) && !known.has(known.reach(&other.held_at, true), &role.held_at) =>
             {
                 findings.report(
                     at,
@@ -257,7 +264,7 @@ fn assigning<'a>(at: &str, permission: &str, types: impl IntoIterator<Item = &'a
             .report(at, format!("`{permission}` exists for nobody, so nobody could give the role; use another or leave it out"));
     }
     for node_type in types {
-        if known.types.contains_key(node_type) && !facts.applies_to(node_type) {
+        if known.types.contains_key(node_type) && !known.applies(facts, node_type) {
             findings.report(
                 at,
                 format!("`{permission}` does not apply to `{node_type}`, where the role is held; add it to the permission's `types`"),
@@ -267,31 +274,31 @@ fn assigning<'a>(at: &str, permission: &str, types: impl IntoIterator<Item = &'a
 }
 
 fn circles(document: &Document, findings: &mut Findings) {
-    let implied = |role: &Role| role.implies.iter().map(|implied| implied.role.as_str().to_owned()).collect::<Vec<_>>();
-    let implying: BTreeMap<&str, Vec<String>> = document.roles.iter().map(|role| (role.id.as_str(), implied(role))).collect();
-    let edges: BTreeMap<&str, Vec<&str>> = implying.iter().map(|(id, list)| (*id, list.iter().map(String::as_str).collect())).collect();
-    let mut clean = true;
-    for (index, role) in document.roles.iter().enumerate() {
-        if let Some(way) = way_back(&role.id, &edges) {
-            clean = false;
-            findings.report(format!("roles[{index}].implies"), format!("roles imply each other in a circle: {way}; take one out"));
-        }
+    let edges: Vec<(&str, Vec<&str>)> =
+        document.roles.iter().map(|role| (role.id.as_str(), role.implies.iter().map(|implied| implied.role.as_str()).collect())).collect();
+    let circles = circles_of(&edges);
+    for (index, way) in &circles {
+        findings.report(format!("roles[{index}].implies"), format!("roles imply each other in a circle: {way}; take one out"));
+    }
+    if !circles.is_empty() {
+        return;
     }
     // Whether a required role is held can rest on the role that implies it, and so on what that one requires.
-    let mut rests_on: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for role in &document.roles {
-        rests_on.entry(&role.id).or_default().extend(role.requires.iter().map(String::as_str));
-        for implied in &role.implies {
-            rests_on.entry(&implied.role).or_default().push(&role.id);
-        }
+    let mut implied_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (role, implied) in &edges {
+        implied.iter().for_each(|id| implied_by.entry(id).or_default().push(role));
     }
-    for (index, role) in document.roles.iter().enumerate().filter(|(_, role)| clean && !role.requires.is_empty()) {
-        if let Some(way) = way_back(&role.id, &rests_on) {
-            findings.report(
-                format!("roles[{index}].requires"),
-                format!("what the role requires rests on the role itself: {way}; take one out"),
-            );
-        }
+    let rests_on: Vec<(&str, Vec<&str>)> = document
+        .roles
+        .iter()
+        .map(|role| {
+            let implying = implied_by.get(role.id.as_str()).into_iter().flatten().copied();
+            (role.id.as_str(), role.requires.iter().map(String::as_str).chain(implying).collect())
+        })
+        .collect();
+    for (index, way) in circles_of(&rests_on) {
+        findings
+            .report(format!("roles[{index}].requires"), format!("what the role requires rests on the role itself: {way}; take one out"));
     }
 }
 

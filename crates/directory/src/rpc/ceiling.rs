@@ -3,9 +3,10 @@
 use api::{
     authz::v1::Requirement,
     directory::v1::{self as proto, GetCeilingRequest, SetCeilingRequest, ceiling_service_server::CeilingService},
+    feed::v1::Record,
 };
 use client::guard::{Ask, permission};
-use decision::name::{NodeKind, NodeName};
+use decision::name::NodeKind;
 use ledger::StoreError;
 use service::change::{Change, Opened};
 use tonic::{Request, Response, Status, async_trait};
@@ -42,8 +43,10 @@ impl CeilingService for Directory {
     async fn set_ceiling(&self, request: Request<SetCeilingRequest>) -> Result<Response<proto::Ceiling>, Status> {
         let (call, draft) = wire::ceiling::read_set(&request)?;
         let name = draft.node.clone();
-        let requirement = self.may_set_ceiling_of(&name).await.map_err(Error::from)?;
-        let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(requirement)).await? {
+        let (requirement, to_be) = self.may_set_ceiling(&draft).await.map_err(Error::from)?;
+        let ask = Ask::writing(name.as_str()).to(requirement);
+        let ask = to_be.into_iter().fold(ask, Ask::given);
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
@@ -59,21 +62,31 @@ impl CeilingService for Directory {
 
 impl Directory {
     /// `ceilings.set` on the node's parent; of a root to be the platform. Looked up before the permit, because where to ask depends on it; a
-    /// node that does not exist is asked about where it would be, so that it looks like one that is none of the actor's business.
-    async fn may_set_ceiling_of(&self, node: &NodeName) -> Result<Requirement, StoreError> {
+    /// node that does not exist is asked about where it would be, so that it looks like one that is none of the actor's business. Also the node
+    /// as it would be, so that authz sees whether its role model has the components.
+    async fn may_set_ceiling(&self, draft: &CeilingDraft) -> Result<(Requirement, Option<Record>), StoreError> {
         const NEEDED: &str = "ceilings.set";
-        let db = self.service.ledger().reader();
+        let CeilingDraft { node, components, .. } = draft;
+        let (db, now) = (self.service.ledger().reader(), self.service.now());
         Ok(match node.kind() {
             NodeKind::Organization => {
-                let organization = store::organization::find(db, node).await?;
-                above(organization.and_then(|organization| organization.parent).as_ref(), NEEDED)
+                let found = store::organization::find(db, node).await?;
+                let parent = found.as_ref().and_then(|organization| organization.parent.as_ref());
+                let to_be = found.as_ref().map(|found| feed::organization(&found.with_ceiling(components.clone(), now)));
+                (above(parent, NEEDED), to_be)
+            }
+            NodeKind::Workspace => {
+                let found = store::workspace::find(db, node).await?;
+                let to_be = found.map(|found| feed::workspace(&found.with_ceiling(components.clone(), now)));
+                (permission(NEEDED, node.organization().as_str()), to_be)
             }
             NodeKind::Account => {
-                let account = store::account::find(db, node).await?;
-                let parent = account.map_or_else(|| node.organization(), |account| account.parent());
-                permission(NEEDED, parent.as_str())
+                let found = store::account::find(db, node).await?;
+                let parent = found.as_ref().map_or_else(|| node.organization(), Account::parent);
+                let to_be = found.map(|found| feed::account(&found.with_ceiling(components.clone(), now)));
+                (permission(NEEDED, parent.as_str()), to_be)
             }
-            NodeKind::Workspace | NodeKind::Leaf { .. } => permission(NEEDED, node.organization().as_str()),
+            NodeKind::Leaf { .. } => (permission(NEEDED, node.organization().as_str()), None),
         })
     }
 }

@@ -67,7 +67,8 @@ impl GroupService for Directory {
         for _ in 0..ATTEMPTS {
             let holdings = store::group::holdings(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
             let ask = Ask::writing(organization.as_str()).to(permission("groups.delete", organization.as_str()));
-            let ask = holdings.bindings.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())));
+            let ask = holdings.own(&name).fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())));
+            let ask = holdings.partners(&name).into_iter().fold(ask, |ask, partner| ask.also_writing(partner.as_str()));
             let ask = holdings.containers.iter().fold(ask, |ask, edge| ask.to(leave_group(edge.group.as_str(), edge.member_text())));
             let mut change = match self.service.open(&call, ask).await? {
                 Opened::Open(change) => change,

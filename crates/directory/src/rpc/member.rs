@@ -1,8 +1,8 @@
 //! The handlers of members.
 
 use api::directory::v1::{self as proto, member_service_server::MemberService};
-use client::guard::{Ask, any_of, myself, permission, revoke};
-use decision::name::{MemberName, NodeName, Principal};
+use client::guard::{Ask, any_of, join_group, leave_group, myself, permission, revoke};
+use decision::name::{MemberName, NodeName};
 use service::{
     call::WriteCall,
     change::{Answer, Opened},
@@ -12,8 +12,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{ATTEMPTS, outrun};
 use crate::{
     Directory,
-    member::{self, Member, Participant, user_of},
-    role_binding::RoleBinding,
+    member::{self, Holdings, Member, Participant, user_of},
     status::Error,
     store,
     wire::member as wire,
@@ -71,8 +70,8 @@ impl MemberService for Directory {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let held = self.held_directly(&name).await?;
-            let mut change = match self.open_over(&call, &name, "members.update", &held).await? {
+            let held = self.held_by_member(&name).await?;
+            let mut change = match self.open_over(&call, &name, "members.update", &held, !suspended).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -89,8 +88,8 @@ impl MemberService for Directory {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let held = self.held_directly(&name).await?;
-            let mut change = match self.open_over(&call, &name, "members.delete", &held).await? {
+            let held = self.held_by_member(&name).await?;
+            let mut change = match self.open_over(&call, &name, "members.delete", &held, false).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -103,26 +102,34 @@ impl MemberService for Directory {
 }
 
 impl Directory {
-    /// What a member holds directly in the organization, as of now.
-    async fn held_directly(&self, name: &MemberName) -> Result<Vec<RoleBinding>, Status> {
+    /// What a member has in the organization, as of now.
+    async fn held_by_member(&self, name: &MemberName) -> Result<Holdings, Status> {
         let user = user_of(name).ok_or_else(|| Error::not_found(name.as_str()))?;
-        let principal = Principal::User(user);
-        Ok(store::role_binding::of_principal_in(self.service.ledger().reader(), &principal, &name.organization())
-            .await
-            .map_err(Error::from)?)
+        Ok(store::member::holdings(self.service.ledger().reader(), name, &user).await.map_err(Error::from)?)
     }
 
-    /// Opens a write that needs a permission on the organization, and authority over each of these bindings.
+    /// Opens a write that needs a permission on the organization, and authority over all that the member has there: what they hold directly,
+    /// and what they are given back (`returning`) or lose by their groups, which anybody may leave.
     async fn open_over<R: Answer>(
         &self,
         call: &WriteCall,
         name: &MemberName,
         action: &str,
-        held: &[RoleBinding],
+        held: &Holdings,
+        returning: bool,
     ) -> Result<Opened<R>, Status> {
         let organization = name.organization();
         let ask = Ask::writing(organization.as_str()).to(permission(action, organization.as_str()));
-        self.service.open(call, held.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())))).await
+        let mut ask = held.bindings.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())));
+        for edge in &held.groups {
+            let (group, member) = (edge.group.as_str(), edge.member_text());
+            if returning {
+                ask = ask.to(join_group(group, member));
+            } else if call.call.actor != member {
+                ask = ask.to(leave_group(group, member));
+            }
+        }
+        self.service.open(call, ask).await
     }
 
     /// Members with the organization role of each.

@@ -1,7 +1,7 @@
 //! The handlers of partnerships.
 
 use api::directory::v1::{self as proto, partnership_service_server::PartnershipService};
-use client::guard::{Ask, any_of, permission};
+use client::guard::{Ask, any_of, permission, widen_partnership};
 use decision::name::PartnershipName;
 use service::{
     call::Call,
@@ -9,9 +9,10 @@ use service::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
+use super::{ATTEMPTS, outrun};
 use crate::{
-    Directory,
-    partnership::{self, Partnership},
+    Directory, feed,
+    partnership::{self, Sponsorship},
     status::Error,
     store,
     wire::partnership as wire,
@@ -33,7 +34,7 @@ impl PartnershipService for Directory {
 
     async fn get_partnership(&self, request: Request<proto::GetPartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
         let (call, name) = wire::read_get(&request)?;
-        let partnership = self.partnership_seen(&call, &name).await?;
+        let partnership = self.partnership_seen(&call, &name, "partners.get").await?.partnership;
         let sides =
             any_of([permission("partners.get", partnership.node.as_str()), permission("partners.get", partnership.partner.as_str())]);
         self.service.permit(&call, Ask::writing(name.organization().as_str()).to(sides)).await?;
@@ -65,16 +66,23 @@ impl PartnershipService for Directory {
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
-        // Its node never changes, so what is asked for holds for whatever state is found under the lock.
-        let seen = self.partnership_seen(&call.call, &name).await?;
-        let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.node.as_str()));
-        let mut change = match self.service.open(&call, ask).await? {
-            Opened::Open(change) => change,
-            Opened::Answered(answer) => return Ok(answer),
-        };
-        let partnership = partnership::amend(&mut change, &name, &wanted, etag).await?;
-        let answer = wire::write(&partnership, change.now());
-        change.answer(answer).await
+        for _ in 0..ATTEMPTS {
+            let seen = self.partnership_seen(&call.call, &name, "partners.update").await?;
+            let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.partnership.node.as_str()));
+            let after = seen.partnership.changed(&wanted, self.service.now());
+            let further = seen.reaching_further(&after.allows, self.service.now());
+            let record = feed::partnership(&after);
+            let ask = further.into_iter().fold(ask, |ask, binding| ask.to(widen_partnership(binding.name.as_str(), record.clone())));
+            let mut change = match self.service.open(&call, ask).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some(partnership) = partnership::amend(&mut change, &wanted, etag, &seen).await? {
+                let answer = wire::write(&partnership, change.now());
+                return change.answer(answer).await;
+            }
+        }
+        Err(outrun())
     }
 
     async fn accept_partnership(&self, request: Request<proto::AcceptPartnershipRequest>) -> Result<Response<proto::Partnership>, Status> {
@@ -82,7 +90,7 @@ impl PartnershipService for Directory {
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
-        let seen = self.partnership_seen(&call.call, &name).await?;
+        let seen = self.partnership_seen(&call.call, &name, "partners.update").await?.partnership;
         // The record is the offering organization's; the authority is the partner's.
         let ask = Ask::writing(name.organization().as_str()).to(permission("partners.update", seen.partner.as_str()));
         let mut change = match self.service.open(&call, ask).await? {
@@ -102,7 +110,7 @@ impl PartnershipService for Directory {
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
-        let seen = self.partnership_seen(&call.call, &name).await?;
+        let seen = self.partnership_seen(&call.call, &name, "partners.delete").await?.partnership;
         let sides = any_of([permission("partners.delete", seen.node.as_str()), permission("partners.delete", seen.partner.as_str())]);
         let mut change = match self.service.open(&call, Ask::writing(name.organization().as_str()).to(sides)).await? {
             Opened::Open(change) => change,
@@ -116,13 +124,14 @@ impl PartnershipService for Directory {
 }
 
 impl Directory {
-    /// A partnership as it is now. That it is missing is said to those only who may see the partnerships of the organization.
-    async fn partnership_seen(&self, call: &Call, name: &PartnershipName) -> Result<Partnership, Status> {
-        if let Some(partnership) = store::partnership::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {
-            return Ok(partnership);
+    /// A partnership as it is now, with what it sponsors. That it is missing is said to those only who have the permission that is about to be
+    /// asked for: to everybody else a missing one looks like one that is none of their business.
+    async fn partnership_seen(&self, call: &Call, name: &PartnershipName, needed: &str) -> Result<Sponsorship, Status> {
+        if let Some(seen) = store::partnership::sponsorship(self.service.ledger().reader(), name).await.map_err(Error::from)? {
+            return Ok(seen);
         }
         let organization = name.organization();
-        self.service.permit(call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
+        self.service.permit(call, Ask::writing(organization.as_str()).to(permission(needed, organization.as_str()))).await?;
         Err(Error::not_found(name.as_str()).into())
     }
 }

@@ -1,6 +1,9 @@
 //! The handlers of role bindings.
 
-use api::directory::v1::{self as proto, role_binding_service_server::RoleBindingService};
+use api::{
+    authz::v1::Requirement,
+    directory::v1::{self as proto, role_binding_service_server::RoleBindingService},
+};
 use client::guard::{self, Ask, any_of, myself, permission};
 use decision::name::BindingName;
 use service::{
@@ -29,7 +32,8 @@ impl RoleBindingService for Directory {
 
     async fn get_role_binding(&self, request: Request<proto::GetRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {
         let (call, name) = wire::read_get(&request)?;
-        let binding = self.binding_seen(&call, &name).await?;
+        let missing = permission("access.get", name.organization().as_str());
+        let binding = self.binding_seen(&call, &name, missing).await?;
         let may_see = permission("access.get", binding.assigned.node.as_str());
         let may_see = match binding.assigned.user() {
             Some(user) => any_of([may_see, myself(user.as_str())]),
@@ -66,7 +70,7 @@ impl RoleBindingService for Directory {
             return Ok(answer);
         }
         for _ in 0..ATTEMPTS {
-            let seen = self.binding_seen(&call.call, &name).await?;
+            let seen = self.binding_seen(&call.call, &name, guard::revoke(name.as_str())).await?;
             let assigned = seen.assigned.changed(&wanted);
             let ask = Ask::writing(name.organization().as_str()).to(guard::change(name.as_str(), feed::assignment(&assigned)));
             let mut change = match self.service.open(&call, ask).await? {
@@ -102,13 +106,12 @@ impl RoleBindingService for Directory {
 }
 
 impl Directory {
-    /// A binding as it is now. That it is missing is said to those only who may see the bindings of the organization.
-    async fn binding_seen(&self, call: &Call, name: &BindingName) -> Result<RoleBinding, Status> {
+    /// A binding as it is now. That it is missing is said only to those to whom this is granted, and refused to others as if it were there.
+    async fn binding_seen(&self, call: &Call, name: &BindingName, needed: Requirement) -> Result<RoleBinding, Status> {
         if let Some(binding) = store::role_binding::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {
             return Ok(binding);
         }
-        let organization = name.organization();
-        self.service.permit(call, Ask::writing(organization.as_str()).to(permission("access.get", organization.as_str()))).await?;
+        self.service.permit(call, Ask::writing(name.organization().as_str()).to(needed)).await?;
         Err(Error::not_found(name.as_str()).into())
     }
 }

@@ -16,10 +16,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
 use crate::{
-    Directory,
+    Directory, feed,
     status::Error,
     store,
-    user::{self, TreeRules},
+    user::{self, TreeRules, User},
     wire::user as wire,
 };
 
@@ -27,7 +27,9 @@ use crate::{
 impl UserService for Directory {
     async fn create_user(&self, request: Request<proto::CreateUserRequest>) -> Result<Response<proto::User>, Status> {
         let (call, draft) = wire::read_create(&request)?;
-        let mut change = match self.service.open(&call, Ask::writing(draft.name.as_str()).to(platform())).await? {
+        // Authz knows which name is the platform's and nobody else's.
+        let ask = Ask::writing(draft.name.as_str()).to(platform()).given(feed::user(&User::new(draft.clone(), self.service.now())));
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };

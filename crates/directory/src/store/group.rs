@@ -96,11 +96,10 @@ pub(crate) async fn edges_of(db: &impl ConnectionTrait, member: &GroupMember, or
     read_edges(rows.order_by_asc(group_member::Column::Group).all(db).await?)
 }
 
-/// What a group holds in its organization, and the groups that it is in. (What it holds elsewhere, by a sponsor, gives nobody anything
-/// once it is gone.)
+/// What a group holds, and the groups that it is in.
 pub(crate) async fn holdings(db: &impl ConnectionTrait, group: &GroupName) -> Result<Holdings, StoreError> {
     let organization = group.organization();
-    let bindings = role_binding::of_principal_in(db, &Principal::Group(group.clone()), &organization).await?;
+    let bindings = role_binding::of_principal(db, &Principal::Group(group.clone())).await?;
     let containers = edges_of(db, &GroupMember::Group(group.clone()), &organization).await?;
     Ok(Holdings { bindings, containers })
 }

@@ -1,19 +1,32 @@
 //! Memberships in the database.
 
-use decision::name::{MemberName, NodeName, UserName};
+use decision::{
+    name::{MemberName, NodeName, Principal, UserName},
+    record::GroupMember,
+};
 use ledger::StoreError;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    member::Member,
+    member::{Holdings, Member},
     store::{
         entity::member::{ActiveModel, Column, Entity, Model},
+        group,
         read::stored,
+        role_binding,
     },
 };
 
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &MemberName) -> Result<Option<Member>, StoreError> {
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+/// What a member has in the organization of the membership.
+pub(crate) async fn holdings(db: &impl ConnectionTrait, name: &MemberName, user: &UserName) -> Result<Holdings, StoreError> {
+    let organization = name.organization();
+    let bindings = role_binding::of_principal_in(db, &Principal::User(user.clone()), &organization).await?;
+    let groups = group::edges_of(db, &GroupMember::User(user.clone()), &organization).await?;
+    Ok(Holdings { bindings, groups })
 }
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {

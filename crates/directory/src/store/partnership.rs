@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use decision::name::{MalformedName, NodeName, PartnershipName, RoleName, UserName};
+use decision::name::{MalformedName, NodeName, PartnershipName, RoleName, Sponsor, UserName};
 use ledger::StoreError;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::{
-    partnership::{Allowance, Partnership},
+    partnership::{Allowance, Partnership, Sponsorship},
     store::{
         entity::{
             columns::Names,
@@ -16,7 +16,7 @@ use crate::{
         },
         read::stored,
         retired,
-        role_binding::{read_components, write_components},
+        role_binding::{self, read_components, write_components},
     },
 };
 
@@ -31,6 +31,13 @@ pub(crate) enum Side {
 
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &PartnershipName) -> Result<Option<Partnership>, StoreError> {
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
+/// With what it sponsors.
+pub(crate) async fn sponsorship(db: &impl ConnectionTrait, name: &PartnershipName) -> Result<Option<Sponsorship>, StoreError> {
+    let Some(partnership) = find(db, name).await? else { return Ok(None) };
+    let sponsored = role_binding::of_sponsor(db, &Sponsor::Partnership(name.clone())).await?;
+    Ok(Some(Sponsorship { partnership, sponsored }))
 }
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, partnership: &Partnership) -> Result<(), StoreError> {

@@ -49,6 +49,45 @@ async fn what_is_no_store_is_refused() {
 }
 
 #[tokio::test]
+async fn a_closed_sqlite_ledger_leaves_no_log_beside_its_file() {
+    let store = TestStore::sqlite().await;
+    let ledger = store.open().await;
+    put(&ledger, TREE, "k", "kept").await;
+    // Connections of every kind have been used.
+    ledger.head().await.unwrap();
+    let log = format!("{}-wal", store.config().url.trim_start_matches("sqlite://"));
+    assert!(std::fs::exists(&log).unwrap());
+    ledger.close().await;
+    assert!(!std::fs::exists(&log).unwrap());
+    assert!(ledger.head().await.is_err());
+}
+
+#[tokio::test]
+async fn a_sqlite_file_that_may_not_be_written_is_said_to_be_read_only() {
+    let store = TestStore::sqlite().await;
+    store.open().await.close().await;
+    let config = StoreConfig::new(format!("{}?mode=ro", store.config().url));
+    let refused = loop {
+        match Ledger::open(config.clone()).await {
+            Err(OpenError::InUse { .. }) => tokio::task::yield_now().await,
+            refused => break refused.unwrap_err(),
+        }
+    };
+    assert!(matches!(refused, OpenError::ReadOnly { .. }), "{refused}");
+    assert!(refused.to_string().contains("ledger.db` is read-only"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_postgresql_that_is_not_there_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let refused = Ledger::open(StoreConfig::new(format!("postgres://ann:secret@{address}/x"))).await.unwrap_err();
+    assert!(refused.to_string().starts_with(&format!("cannot connect to PostgreSQL at `{address}`")), "{refused}");
+    assert!(!refused.to_string().contains("secret"), "{refused}");
+}
+
+#[tokio::test]
 async fn sqlite_keeps_what_was_committed_when_it_is_opened_again() {
     let store = TestStore::sqlite().await;
     let ledger = store.open().await;

@@ -3,7 +3,7 @@
 use api::rolecatalog::v1::{ListPermissionsRequest, ListPermissionsResponse, permission_service_server::PermissionService};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{kind, pinned};
+use super::kind;
 use crate::{
     RoleCatalog,
     permission::catalogue,
@@ -24,7 +24,7 @@ impl PermissionService for RoleCatalog {
             }
             Parent::Organization(organization) => {
                 let permit = self.permit_roles(&call, organization).await?;
-                (pinned(self.service.ledger().reader(), permit.granted()).await?, Some(kind(permit.granted())?))
+                (self.pinned(self.service.ledger().reader(), permit.granted()).await?, Some(kind(permit.granted())?))
             }
         };
         let mut entries = catalogue(&revision.document, kind);

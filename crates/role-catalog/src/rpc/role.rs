@@ -22,7 +22,7 @@ use service::{
 use tonic::{Request, Response, Status, async_trait};
 use tonic_types::StatusExt;
 
-use super::{kind, pinned};
+use super::kind;
 use crate::{
     RoleCatalog, feed,
     role::{CustomRole, CustomRoleName, MAX_ROLES, Role, SystemRole, allowed, system_roles},
@@ -52,7 +52,7 @@ impl RoleService for RoleCatalog {
             Opened::Answered(answer) => return Ok(answer),
         };
         make_room(&change, &role.name).await?;
-        fits(change.connection(), change.granted(), &role).await?;
+        self.fits(change.connection(), change.granted(), &role).await?;
         let role = CustomRole { create_time: change.now(), update_time: change.now(), ..role };
         store::role::insert(change.connection(), &role).await.map_err(Error::from)?;
         change.put(feed::custom_role(&role)?);
@@ -81,11 +81,11 @@ impl RoleService for RoleCatalog {
         let system = match &filter.parent {
             Parent::RoleModel(name) => {
                 self.permit_known(&call, name).await?;
-                system_roles(&self.latest(name).await?)
+                system_roles(&*self.latest(name).await?)
             }
             Parent::Organization(organization) => {
                 let permit = self.permit_roles(&call, organization).await?;
-                system_roles(&pinned(self.service.ledger().reader(), permit.granted()).await?)
+                system_roles(&*self.pinned(self.service.ledger().reader(), permit.granted()).await?)
             }
         };
         let (mut roles, last) = cut(self.next_roles(&filter, &page, system).await?, page.size)?;
@@ -117,7 +117,7 @@ impl RoleService for RoleCatalog {
                 continue;
             }
             let after = before.revised(&revised, change.now());
-            fits(change.connection(), change.granted(), &after).await?;
+            self.fits(change.connection(), change.granted(), &after).await?;
             store::role::update(change.connection(), &after).await.map_err(Error::from)?;
             change.put(feed::custom_role(&after)?);
             change.audit("roles.update", name.as_str(), Some(before.audited()), Some(after.audited()));
@@ -156,8 +156,14 @@ impl RoleCatalog {
             opened => return opened,
         };
         let permit = self.service.permit(&call.call, Ask::writing(organization).to(permission(action, organization))).await?;
-        fits(self.service.ledger().reader(), permit.granted(), role).await?;
+        self.fits(self.service.ledger().reader(), permit.granted(), role).await?;
         Err(refusal)
+    }
+
+    /// Whether the role model of the permit's tree allows the role there.
+    async fn fits(&self, db: &impl ConnectionTrait, permit: &authz::Permit, role: &CustomRole) -> Result<(), Error> {
+        let revision = self.pinned(db, permit).await?;
+        allowed(&revision.document, kind(permit)?, &role.held_at, &role.grants)
     }
 
     async fn custom_role(&self, name: &RoleName) -> Result<CustomRole, Error> {
@@ -166,7 +172,7 @@ impl RoleCatalog {
     }
 
     async fn system_role(&self, model: &RoleModelName, name: &RoleName) -> Result<SystemRole, Error> {
-        let Some(latest) = store::role_model::latest(self.service.ledger().reader(), model).await? else {
+        let Some(latest) = self.revisions.latest(self.service.ledger().reader(), model).await? else {
             return Err(Error::not_found(name));
         };
         system_roles(&latest).into_iter().find(|role| role.name == *name).ok_or_else(|| Error::not_found(name))
@@ -227,12 +233,6 @@ async fn make_room(change: &Change, name: &CustomRoleName) -> Result<(), Error> 
         return Err(Error::TooManyRoles { organization: organization.to_string(), limit: MAX_ROLES });
     }
     Ok(())
-}
-
-/// Whether the role model of the permit's tree allows the role there.
-async fn fits(db: &impl ConnectionTrait, permit: &authz::Permit, role: &CustomRole) -> Result<(), Error> {
-    let revision = pinned(db, permit).await?;
-    allowed(&revision.document, kind(permit)?, &role.held_at, &role.grants)
 }
 
 fn is_invalid_role(status: &Status) -> bool {

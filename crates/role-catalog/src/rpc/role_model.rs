@@ -4,7 +4,6 @@ use api::rolecatalog::v1::{
     self as proto, GetRoleModelRequest, ListRoleModelsRequest, ListRoleModelsResponse, PushRoleModelRequest,
     role_model_service_server::RoleModelService,
 };
-use chassis::internal;
 use client::guard::{Ask, known, platform};
 use ledger::{Ledger, StoreError};
 use service::{change::Opened, listing::Rows};
@@ -22,8 +21,13 @@ use crate::{
 impl RoleModelService for RoleCatalog {
     async fn push_role_model(&self, request: Request<PushRoleModelRequest>) -> Result<Response<proto::RoleModel>, Status> {
         let (call, source) = read_push(&request)?;
-        // Checking a large document takes a while, in which others are to be served, and no locks to be held.
-        let document = tokio::task::spawn_blocking(|| source.read()).await.map_err(internal)??;
+        if let Some(answer) = self.service.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        // Who may not push has nothing read. Of which role model the document is stands in it, so the permit that is spent comes later.
+        self.service.permit_to_write(&call.call, Ask::writing(call.call.actor.as_str()).to(platform())).await?;
+        // No locks are held while a document is checked.
+        let document = self.checking.read(source, call.call.deadline).await?;
         let name = RoleModelName::of_id(&document.model);
         let mut change = match self.service.open(&call, Ask::writing(name.as_str()).to(platform())).await? {
             Opened::Open(change) => change,
@@ -46,7 +50,7 @@ impl RoleModelService for RoleCatalog {
         let revision = match number {
             0 => self.latest(&name).await?,
             number => {
-                let found = store::role_model::find(self.service.ledger().reader(), &name, number).await.map_err(Error::from)?;
+                let found = self.revisions.find(self.service.ledger().reader(), &name, number).await.map_err(Error::from)?;
                 found.ok_or_else(|| Error::not_found(format!("{name}/revisions/{number}")))?
             }
         };

@@ -18,10 +18,17 @@ use crate::{
     },
 };
 
-/// A revision.
-pub(crate) async fn find(db: &impl ConnectionTrait, name: &RoleModelName, number: u32) -> Result<Option<Revision>, StoreError> {
+/// A revision, and how many bytes its document takes as it is stored.
+pub(crate) async fn find(db: &impl ConnectionTrait, name: &RoleModelName, number: u32) -> Result<Option<(Revision, usize)>, StoreError> {
     let row = Entity::find_by_id((name.id().to_owned(), i64::from(number))).one(db).await?;
-    row.map(read).transpose().map_err(Into::into)
+    let bytes = row.as_ref().map_or(0, |row| row.document.len());
+    Ok(row.map(read).transpose()?.map(|revision| (revision, bytes)))
+}
+
+/// The number of the latest revision.
+pub(crate) async fn latest_number(db: &impl ConnectionTrait, name: &RoleModelName) -> Result<Option<u32>, StoreError> {
+    let row = role_model::Entity::find_by_id(name.id().to_owned()).one(db).await?;
+    row.map(|row| number(row.latest)).transpose().map_err(Into::into)
 }
 
 /// The latest revision.

@@ -15,6 +15,7 @@ use tonic::{Request, Status};
 
 use super::{Parent, read_grant, write_grants, write_system_role};
 use crate::{
+    document::text_fault,
     role::{CustomRole, CustomRoleName, Draft, MAX_GRANT_BYTES, MAX_GRANTS, Revised, Role, SystemRole},
     status::Error,
 };
@@ -38,7 +39,7 @@ pub(crate) fn read_create(request: &Request<proto::CreateRoleRequest>) -> Result
     let organization = fields.organization("parent", &message.parent);
     let id = fields.id("role_id", &message.role_id);
     let role = fields.required("role", message.role.clone());
-    let title = fields.text("role.title", &role.title, LONGEST_TITLE, false);
+    let title = read_title(&mut fields, &role.title);
     let description = read_description(&mut fields, &role.description);
     let grants = read_grants(&mut fields, &role.grants);
     node_type(&mut fields, "role.held_at", &role.held_at);
@@ -78,7 +79,7 @@ pub(crate) fn read_update(request: &Request<proto::UpdateRoleRequest>) -> Result
         [("title", !role.title.is_empty()), ("description", !role.description.is_empty()), ("grants", !role.grants.is_empty())];
     let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
     let revised = Revised {
-        title: chosen.contains("title").then(|| fields.text("role.title", &role.title, LONGEST_TITLE, false)),
+        title: chosen.contains("title").then(|| read_title(&mut fields, &role.title)),
         description: chosen.contains("description").then(|| read_description(&mut fields, &role.description)),
         grants: chosen.contains("grants").then(|| read_grants(&mut fields, &role.grants)),
     };
@@ -94,12 +95,22 @@ pub(crate) fn read_delete(request: &Request<proto::DeleteRoleRequest>) -> Result
     Ok((call, fields.finish(name)?, expected))
 }
 
+/// Not required, but if it is given it can be seen.
+fn read_title(fields: &mut Fields, text: &str) -> String {
+    if text.chars().count() > LONGEST_TITLE {
+        fields.wrong("role.title", format!("at most {LONGEST_TITLE} characters"));
+    } else if let Some(fault) = text_fault(text, false) {
+        fields.wrong("role.title", fault);
+    }
+    text.to_owned()
+}
+
 /// Several lines, unlike a title.
 fn read_description(fields: &mut Fields, text: &str) -> String {
     if text.chars().count() > LONGEST_DESCRIPTION {
         fields.wrong("role.description", format!("at most {LONGEST_DESCRIPTION} characters"));
-    } else if text.chars().any(|character| character.is_control() && character != '\n') {
-        fields.wrong("role.description", "no control characters but line feeds");
+    } else if let Some(fault) = text_fault(text, true) {
+        fields.wrong("role.description", fault);
     }
     text.to_owned()
 }

@@ -99,6 +99,7 @@ pub(crate) async fn the_same_request_is_answered_once_and_validating_changes_not
 pub(crate) async fn only_whom_authz_lets_pushes(catalog: &Catalog) {
     catalog.world().refusing = true;
     assert_eq!(refused(push(catalog, yaml("model: m\n")).await).0, Code::PermissionDenied);
+    assert_eq!(refused(push(catalog, yaml("model: [")).await).0, Code::PermissionDenied, "who may not push has nothing read");
     assert_eq!(refused(get(catalog, "roleModels/m", 0).await).0, Code::PermissionDenied, "authorization comes before existence");
     assert_eq!(catalog.commits().await, 0);
     let anonymous = catalog.role_models().push_role_model(yaml("model: m\n")).await;

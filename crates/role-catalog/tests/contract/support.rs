@@ -104,7 +104,7 @@ impl PermitService for Granting {
             world.clone()
         };
         if world.refusing {
-            return Err(Status::permission_denied("you may not"));
+            return Err(refuse(Code::PermissionDenied, Reason::NotAllowed, "you may not").status());
         }
         let defines = |kind: &Option<Kind>| matches!(kind, Some(Kind::DefineRole(_)));
         if world.finds_definitions_invalid && request.requirements.iter().any(|requirement| defines(&requirement.kind)) {
