@@ -57,7 +57,7 @@ const MEMORY_BUFFER_BYTES: usize = 256 * 1024;
 /// After the drain: how long answers that were cut off have to leave.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Why a server could not start. Nothing was bound.
+/// Why a server could not start. An address that it had taken is free again.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The way of identification may not be used there.

@@ -11,7 +11,18 @@ use chassis::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, address, serve::Service};
+use crate::{Failure, address};
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Who is there.
+    Directory,
+    /// What a role can do.
+    RoleCatalog,
+    /// Who may.
+    Authz,
+}
 
 /// Everything that can be configured, section by section.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

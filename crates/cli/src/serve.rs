@@ -25,7 +25,7 @@ use tonic::transport::Channel;
 
 use crate::{
     Failure,
-    config::{self, Config},
+    config::{self, Config, Service},
     demo,
 };
 
@@ -65,17 +65,6 @@ enum Choice {
     /// Role models and roles.
     RoleCatalog,
     /// Decisions.
-    Authz,
-}
-
-/// A service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// Who is there.
-    Directory,
-    /// What a role can do.
-    RoleCatalog,
-    /// Who may.
     Authz,
 }
 
