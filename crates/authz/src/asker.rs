@@ -80,7 +80,7 @@ fn is_reached(view: &View, user: &UserName, node: &NodeName, now: Timestamp) -> 
 /// Also one that gives nothing for now, unless it gives nothing for want of a tie between the user and the place.
 fn is_theirs(result: &BindingResult) -> bool {
     match result {
-        BindingResult::Idle(Idle::Expired | Idle::NotMember | Idle::Sponsor(_) | Idle::RoleUnknown) => false,
+        BindingResult::Idle(Idle::Expired | Idle::Confined | Idle::NotMember | Idle::Sponsor(_) | Idle::RoleUnknown) => false,
         BindingResult::Idle(_) | BindingResult::Nothing(_) | BindingResult::Grants(_) => true,
     }
 }

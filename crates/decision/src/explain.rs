@@ -14,7 +14,7 @@ use crate::{
     path::Path,
     record::Timestamp,
     slot::{Bound, GroupId, UserSlot},
-    standing::{Circle, HeldRole, Standing, Subject, Via},
+    standing::{Circle, Fault, HeldRole, Standing, Subject, Via},
     view::View,
 };
 
@@ -210,6 +210,7 @@ impl<'q, 'v> Telling<'q, 'v> {
         let rules = &self.question.rules;
         let counted = self.subject.sources.iter().any(|(_, other)| *other == via);
         let result = match rules.standing(&self.subject, path, at, bound) {
+            Err(Fault::Confined) => BindingResult::Idle(Idle::Confined),
             _ if !counted => BindingResult::Idle(Idle::NotMember),
             Err(fault) => BindingResult::Idle(rules.idle(path, at, fault)),
             Ok(standing) => {

@@ -171,6 +171,12 @@ impl<'w> Oracle<'w> {
         self.users.iter().any(|known| known.name == *user && !known.suspended)
     }
 
+    /// Whether the user is confined to an organization that is not on the node's path.
+    fn is_confined_away(&self, user: &UserName, node: &NodeName) -> bool {
+        let home = self.users.iter().find(|known| known.name == *user).and_then(|known| known.confined_to.as_ref());
+        home.is_some_and(|home| !self.path(node).contains(home))
+    }
+
     fn is_active_member(&self, user: &UserName, organization: &NodeName) -> bool {
         let is = |member: &Member| member.name.id() == user.id() && member.name.organization() == *organization && !member.suspended;
         self.user_is_active(user) && self.members.iter().any(|member| is(member))
@@ -563,6 +569,7 @@ impl<'a> Asked<'a, '_> {
         let live = binding.expires.is_none_or(|expires| self.now < expires)
             && self.oracle.principal_includes(binding, user)
             && !self.oracle.is_void(&binding.node)
+            && !self.oracle.is_confined_away(user, &binding.node)
             && binding.sponsor.as_ref().is_none_or(|sponsor| self.oracle.sponsor_is_live(sponsor, binding, user, self.now))
             && binding.condition.as_ref().is_none_or(|used| self.conditions.contains_key(used.id.as_str()))
             && self.stands_at(role, &binding.node)

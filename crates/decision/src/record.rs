@@ -90,6 +90,9 @@ pub struct User {
     pub name: UserName,
     /// Suspended: denied everywhere.
     pub suspended: bool,
+    /// The organization that manages them: nothing that is held elsewhere than in it, or in an organization below it, counts for them. `None`
+    /// for users who manage themselves.
+    pub confined_to: Option<NodeName>,
 }
 
 /// That an organization has taken a user in.

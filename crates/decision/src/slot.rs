@@ -117,6 +117,8 @@ pub(crate) struct NodeSlot {
 pub(crate) struct UserSlot {
     pub(crate) name: UserName,
     pub(crate) record: Option<User>,
+    /// The organization that they are confined to.
+    pub(crate) home: Option<NodeId>,
     /// By organization, and whether suspended there.
     pub(crate) members: OrdMap<NodeId, bool>,
     pub(crate) groups: OrdSet<GroupId>,

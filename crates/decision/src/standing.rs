@@ -62,6 +62,11 @@ impl<'v> Subject<'v> {
         Self { slot, sources }
     }
 
+    /// Whether what is held at a node of a path can count at all: a confined user's only in their organization or below it.
+    fn is_at_home(&self, path: &Path, at: usize) -> bool {
+        self.slot.home.is_none() || path.steps()[at..].iter().any(|step| step.id == self.slot.home)
+    }
+
     pub(crate) fn is_member(&self, organization: NodeId) -> bool {
         self.slot.members.get(&organization) == Some(&false)
     }
@@ -116,6 +121,8 @@ pub enum Idle {
     Expired,
     /// This node, where it is held or above, is unknown, deleted or suspended.
     Void(NodeName),
+    /// The user is confined to an organization, and it is held elsewhere.
+    Confined,
     /// It has no sponsor and the user is no active member of its organization.
     NotMember,
     /// Its sponsor is not live.
@@ -139,6 +146,7 @@ pub enum Idle {
 pub(crate) enum Fault {
     Expired,
     Void,
+    Confined,
     NotMember,
     Sponsor(SponsorFault),
     RoleUnknown,
@@ -197,6 +205,9 @@ impl<'v> Rules<'v> {
         }
         if path.is_void(at) {
             return Err(Fault::Void);
+        }
+        if !subject.is_at_home(path, at) {
+            return Err(Fault::Confined);
         }
         let partnership = match bound.sponsor.as_deref() {
             None if bound.holder == Holder::Anyone || subject.is_member(bound.organization) => None,
@@ -407,6 +418,7 @@ impl<'v> Rules<'v> {
         match fault {
             Fault::Expired => Idle::Expired,
             Fault::Void => Idle::Void(path.name_at(self.view, path.closed_at(at).unwrap_or(at))),
+            Fault::Confined => Idle::Confined,
             Fault::NotMember => Idle::NotMember,
             Fault::Sponsor(fault) => Idle::Sponsor(fault),
             Fault::RoleUnknown => Idle::RoleUnknown,

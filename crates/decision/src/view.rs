@@ -119,8 +119,14 @@ impl View {
 
     fn intern_user(&mut self, name: &UserName) -> UserId {
         self.users.find(name.as_str()).unwrap_or_else(|| {
-            let slot =
-                UserSlot { name: name.clone(), record: None, members: OrdMap::new(), groups: OrdSet::new(), bindings: OrdMap::new() };
+            let slot = UserSlot {
+                name: name.clone(),
+                record: None,
+                home: None,
+                members: OrdMap::new(),
+                groups: OrdSet::new(),
+                bindings: OrdMap::new(),
+            };
             self.users.add(name.as_str().into(), slot)
         })
     }
@@ -179,8 +185,10 @@ impl View {
 
     fn apply_user(&mut self, name: &UserName, record: Option<User>) {
         let id = self.intern_user(name);
+        let home = record.as_ref().and_then(|user| user.confined_to.as_ref()).map(|home| self.intern_node(home));
         if let Some(slot) = self.users.edit(id) {
             slot.record = record;
+            slot.home = home;
         }
     }
 

@@ -50,6 +50,8 @@ pub struct WorldUser {
     pub display_name: Option<String>,
     /// Suspended by the platform.
     pub suspended: bool,
+    /// The organization that manages them, and takes them in: `acme`. Left out: nobody does.
+    pub managed_by: Option<String>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -59,6 +61,7 @@ struct FullUser {
     email: Option<String>,
     display_name: Option<String>,
     suspended: bool,
+    managed_by: Option<String>,
 }
 
 /// An id alone, or the whole entry.
@@ -73,14 +76,16 @@ impl From<IdOr<FullUser>> for WorldUser {
     fn from(entry: IdOr<FullUser>) -> Self {
         match entry {
             IdOr::Id(id) => Self { id, ..Self::default() },
-            IdOr::Full(FullUser { id, email, display_name, suspended }) => Self { id, email, display_name, suspended },
+            IdOr::Full(FullUser { id, email, display_name, suspended, managed_by }) => {
+                Self { id, email, display_name, suspended, managed_by }
+            }
         }
     }
 }
 
 impl From<WorldUser> for FullUser {
-    fn from(WorldUser { id, email, display_name, suspended }: WorldUser) -> Self {
-        Self { id, email, display_name, suspended }
+    fn from(WorldUser { id, email, display_name, suspended, managed_by }: WorldUser) -> Self {
+        Self { id, email, display_name, suspended, managed_by }
     }
 }
 
@@ -410,7 +415,8 @@ impl World {
     pub fn records(&self, now: Timestamp) -> Result<Vec<Record>, WorldError> {
         let mut records = Vec::new();
         for user in &self.users {
-            records.push(Record::User(User { name: at("users", user_name(&user.id))?, suspended: user.suspended }));
+            let confined_to = user.managed_by.as_deref().map(|home| at("users", node_name(home, None))).transpose()?;
+            records.push(Record::User(User { name: at("users", user_name(&user.id))?, suspended: user.suspended, confined_to }));
         }
         for organization in &self.organizations {
             self.organization_records(organization, now, &mut records)?;
@@ -588,7 +594,8 @@ fn named(record: &Record, keys: &BTreeSet<String>) -> Result<(), WorldError> {
             wanted.extend(is_custom(&binding.role).then(|| binding.role.to_string()));
             wanted.extend(binding.sponsor.iter().map(Sponsor::to_string));
         }
-        Record::User(_) | Record::CustomRole(_) | Record::ModelRevision(_) | Record::GroupEdge(_) => {}
+        Record::User(user) => wanted.extend(user.confined_to.iter().map(NodeName::to_string)),
+        Record::CustomRole(_) | Record::ModelRevision(_) | Record::GroupEdge(_) => {}
     }
     match wanted.into_iter().find(|name| !keys.contains(name)) {
         None => Ok(()),

@@ -96,7 +96,7 @@ pub(crate) fn resource(resource: &Resource) -> Record {
 
 /// A user who is not deleted; of a deleted one the key is deleted.
 pub(crate) fn user(user: &User) -> Record {
-    record(&user.name, State::User(UserState { suspended: user.suspended }))
+    record(&user.name, State::User(UserState { suspended: user.suspended, managed_by: String::new() }))
 }
 
 /// A membership.

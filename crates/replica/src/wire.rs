@@ -92,7 +92,7 @@ pub fn read(message: feed::Record) -> Result<Change, Malformed> {
 fn read_state(key: &str, state: State) -> Result<Record, Problem> {
     Ok(match state {
         State::Node(state) => Record::Node(read_node(NodeName::parse(key)?, state)?),
-        State::User(UserState { suspended }) => Record::User(User { name: UserName::parse(key)?, suspended }),
+        State::User(state) => Record::User(read_user(UserName::parse(key)?, &state)?),
         State::Member(MemberState { suspended }) => Record::Member(Member { name: MemberName::parse(key)?, suspended }),
         State::GroupEdge(state) => {
             let edge = Record::GroupEdge(read_group_edge(&state)?);
@@ -106,6 +106,14 @@ fn read_state(key: &str, state: State) -> Result<Record, Problem> {
         State::CustomRole(state) => Record::CustomRole(read_custom_role(RoleName::parse(key)?, state)?),
         State::RoleModelRevision(state) => Record::ModelRevision(read_model_revision(key, state)?),
     })
+}
+
+fn read_user(name: UserName, state: &UserState) -> Result<User, Problem> {
+    let confined_to = if state.managed_by.is_empty() { None } else { Some(NodeName::parse(&state.managed_by)?) };
+    if confined_to.as_ref().is_some_and(|home| home.kind() != NodeKind::Organization) {
+        return Err(field("managed_by", "no organization"));
+    }
+    Ok(User { name, suspended: state.suspended, confined_to })
 }
 
 fn read_node(name: NodeName, state: NodeState) -> Result<Node, Problem> {
@@ -263,7 +271,10 @@ pub fn read_values(values: &BTreeMap<String, prost_types::Value>) -> Result<BTre
 pub fn write(record: &Record) -> Result<feed::Record, Malformed> {
     let state = match record {
         Record::Node(node) => State::Node(write_node(node)),
-        Record::User(user) => State::User(UserState { suspended: user.suspended }),
+        Record::User(user) => State::User(UserState {
+            suspended: user.suspended,
+            managed_by: user.confined_to.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
         Record::Member(member) => State::Member(MemberState { suspended: member.suspended }),
         Record::GroupEdge(edge) => State::GroupEdge(GroupEdgeState {
             group: edge.group.to_string(),

@@ -227,8 +227,9 @@ async fn a_check_with_a_token_sees_the_write() {
     let name = UserName::parse("users/mona").unwrap();
     for round in 0..200 {
         let suspended = round % 2 == 0;
-        let written =
-            service.ledger.commit(&["users/mona"], vec![wire::write(&Record::User(User { name: name.clone(), suspended })).unwrap()]);
+        let written = service
+            .ledger
+            .commit(&["users/mona"], vec![wire::write(&Record::User(User { name: name.clone(), suspended, confined_to: None })).unwrap()]);
         let request = CheckRequest { query: Some(query("mona", "campaigns.update", CAMPAIGN)), consistency: at_least(written) };
         let answer = checks.check(call("services/console", None, request)).await.unwrap().into_inner();
         assert_eq!(answer.decision.unwrap().verdict(), if suspended { Verdict::Deny } else { Verdict::Allow }, "round {round}");

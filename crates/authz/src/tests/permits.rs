@@ -72,7 +72,7 @@ async fn a_permit_carries_the_stamps_of_all_that_it_rests_on_and_the_trees_terms
     assert_eq!((permit.terms.len(), permit.expire_time, token(&permit.revision)), (1, None, service.ledger.token()));
 
     // Another commit to the actor's record moves its stamp, and only that.
-    let olga = Record::User(User { name: UserName::parse("users/olga").unwrap(), suspended: false });
+    let olga = Record::User(User { name: UserName::parse("users/olga").unwrap(), suspended: false, confined_to: None });
     let written = service.ledger.commit(&["users/olga"], vec![wire::write(&olga).unwrap()]);
     let request = GetPermitRequest { at_least_as_fresh: written.to_string(), ..wants("olga", A1, permission("workspaces.create", ACME)) };
     assert_eq!(stamps(&ask(&service, request).await.unwrap()), BTreeMap::from([(ACME, 2), ("users/olga", 3)]));
@@ -269,7 +269,8 @@ async fn a_hypothesis_that_the_role_model_does_not_have_is_an_invalid_argument()
 #[tokio::test]
 async fn a_hypothesis_does_not_make_its_own_actor_known() {
     let service = service().await;
-    let eve = wire::write(&Record::User(User { name: UserName::parse("users/eve").unwrap(), suspended: false })).unwrap();
+    let eve =
+        wire::write(&Record::User(User { name: UserName::parse("users/eve").unwrap(), suspended: false, confined_to: None })).unwrap();
     let request = GetPermitRequest { hypothetical: vec![eve], ..wants("eve", "users/eve", myself("users/eve")) };
     assert_eq!(refused(ask(&service, request).await).1, "NOT_ALLOWED");
 }
@@ -341,7 +342,7 @@ async fn a_ceiling_is_of_components_that_the_role_model_has_and_the_platforms_na
         assert!(status.message().contains(component), "{}", status.message());
     }
     let named = |id: &str| {
-        let user = Record::User(User { name: UserName::parse(&format!("users/{id}")).unwrap(), suspended: false });
+        let user = Record::User(User { name: UserName::parse(&format!("users/{id}")).unwrap(), suspended: false, confined_to: None });
         let hypothetical = vec![wire::write(&user).unwrap()];
         GetPermitRequest { hypothetical, ..wants("platform", &format!("users/{id}"), platform()) }
     };
@@ -365,7 +366,7 @@ async fn a_suspended_member_is_answered_like_a_stranger() {
         async move { checks.check(request).await.map(|answer| answer.into_inner().decision.unwrap().verdict()) }
     };
     let nora = [
-        Record::User(User { name: UserName::parse("users/nora").unwrap(), suspended: false }),
+        Record::User(User { name: UserName::parse("users/nora").unwrap(), suspended: false, confined_to: None }),
         Record::Member(Member { name: MemberName::parse("organizations/acme/members/nora").unwrap(), suspended: false }),
     ];
     let records = nora.iter().map(|record| wire::write(record).unwrap()).collect();

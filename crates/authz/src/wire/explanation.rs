@@ -99,6 +99,7 @@ fn idle_step(idle: &Idle) -> String {
     match idle {
         Idle::Expired => "it has expired".to_owned(),
         Idle::Void(node) => format!("`{node}` is unknown, deleted or suspended"),
+        Idle::Confined => "the user is managed by an organization, and nothing counts for them outside of it".to_owned(),
         Idle::NotMember => "it has no sponsor, and the user is no active member of its organization".to_owned(),
         Idle::Sponsor(fault) => format!("its sponsor does not carry it: {}", sponsor_step(*fault)),
         Idle::RoleUnknown => "its role is not one of the tree's role model, nor a custom role of the organization".to_owned(),

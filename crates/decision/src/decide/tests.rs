@@ -175,3 +175,84 @@ fn what_the_model_does_not_know_makes_no_sense() {
     query.resource = node("acme/campaigns/1");
     assert!(matches!(decide(&view, &query, NOW), Err(Invalid::UnknownCollection { .. })));
 }
+
+const CONFINED: &str = "
+users: [{ id: max, managed_by: shop }, { id: kim, managed_by: agency }, olga]
+organizations:
+  - id: agency
+    model: sample
+    workspaces: [{ id: w }]
+    members: [max, kim, olga]
+    groups: [{ id: g, members: [max, kim] }]
+    bindings:
+      - { principal: max, role: admin }
+      - { principal: kim, role: admin }
+      - { principal: groups/g, role: designer, node: workspaces/w }
+      - { principal: olga, role: owner }
+  - id: shop
+    parent: agency/workspaces/w
+    ceiling: [people, campaigns]
+    workspaces: [{ id: w }]
+    accounts: [{ id: a }]
+    members: [max]
+    bindings:
+      - { principal: max, role: designer, node: workspaces/w }
+      - { principal: kim, role: manager, node: accounts/a, condition: { id: budget-below, params: { most: 10 } }, sponsor: agency/workspaces/w }
+  - id: elsewhere
+    model: sample
+    workspaces: [{ id: w }]
+    members: [max, kim]
+    partnerships: [{ id: p1, partner: agency, roles: [designer], accepted: true }]
+    bindings:
+      - { principal: max, role: admin }
+      - { principal: organizations/agency, role: designer, node: workspaces/w, sponsor: partnerships/p1 }
+";
+
+#[test]
+fn a_managed_user_has_nothing_outside_of_the_organization_that_manages_them() {
+    let view = view(CONFINED);
+    assert!(matches!(ask(&view, "max", "campaigns.update", "shop/workspaces/w/campaigns/draft"), Outcome::Conditional(_)));
+    for (who, permission, resource) in [
+        ("max", "access.get", "agency/workspaces/w"),
+        ("max", "campaigns.update", "agency/workspaces/w/campaigns/draft"),
+        ("max", "access.get", "elsewhere/workspaces/w"),
+        ("max", "campaigns.update", "elsewhere/workspaces/w/campaigns/draft"),
+        ("kim", "campaigns.update", "elsewhere/workspaces/w/campaigns/draft"),
+    ] {
+        assert_eq!(ask(&view, who, permission, resource), Outcome::Deny(Reason::NoGrant), "{who} {permission} {resource}");
+    }
+    let query = Query {
+        user: user("olga"),
+        permission: "campaigns.update".to_owned(),
+        resource: node("elsewhere/workspaces/w/campaigns/draft"),
+        attributes: BTreeMap::new(),
+    };
+    assert!(matches!(decide(&view, &query, NOW).unwrap().outcome, Outcome::Conditional(_)), "the partnership gives it to others");
+}
+
+#[test]
+fn a_user_managed_by_an_agency_reaches_its_customers_and_one_of_a_customer_not_the_agency() {
+    let mut view = view(CONFINED);
+    assert!(allowed(&view, "kim", "access.get", "agency/workspaces/w"));
+    assert!(matches!(ask(&view, "kim", "campaigns.view", "shop/accounts/a/campaigns/1"), Outcome::Conditional(_)));
+    let explained = |view: &View, who: &str, resource: &str| {
+        let query =
+            Query { user: user(who), permission: "campaigns.update".to_owned(), resource: node(resource), attributes: BTreeMap::new() };
+        let why = crate::explain::explain(view, &query, NOW).unwrap();
+        why.bindings.into_iter().map(|binding| binding.result).collect::<Vec<_>>()
+    };
+    use crate::explain::{BindingResult, Idle};
+    let agencys = explained(&view, "max", "agency/workspaces/w/campaigns/draft");
+    assert_eq!(agencys, [BindingResult::Idle(Idle::Confined), BindingResult::Idle(Idle::Confined)]);
+    // The customer goes to another agency's tree: who is managed by the old one has nothing there any more.
+    let shop = view.node(&node("shop")).unwrap().clone();
+    view.apply("organizations/shop", Some(Record::Node(crate::record::Node { parent: Some(node("elsewhere/workspaces/w")), ..shop })));
+    assert_eq!(ask(&view, "kim", "campaigns.view", "shop/accounts/a/campaigns/1"), Outcome::Deny(Reason::NoGrant));
+    assert!(matches!(explained(&view, "max", "shop/workspaces/w/campaigns/draft").as_slice(), [BindingResult::Grants(_), ..]));
+    // The organization that manages them is gone from the view: they have nothing at all.
+    view.apply(
+        "users/max",
+        Some(Record::User(crate::record::User { name: user("max"), suspended: false, confined_to: Some(node("gone")) })),
+    );
+    assert_eq!(ask(&view, "max", "campaigns.update", "shop/workspaces/w/campaigns/draft"), Outcome::Deny(Reason::NoGrant));
+}

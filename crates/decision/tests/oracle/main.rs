@@ -90,6 +90,8 @@ fn the_engine_decides_as_the_oracle_does_on_random_worlds() {
         ("allowed under a condition", 20),
         ("allowed with a component map", 10),
         ("allowed before its expiry", 50),
+        ("allowed to a confined user", 20),
+        ("NO_GRANT to a confined user", 50),
     ];
     for (what, of_ten_thousand) in least {
         let count = seen.get(what).copied().unwrap_or_default();
@@ -239,7 +241,15 @@ fn kinds_of(records: &[Record], query: &Query, decision: &Result<Decision, Inval
         }
         Ok(decision) => decision,
     };
+    let confined =
+        records.iter().any(|record| matches!(record, Record::User(user) if user.name == query.user && user.confined_to.is_some()));
     let mut kinds = Vec::new();
+    if confined && matches!(decision.outcome, Outcome::Deny(Reason::NoGrant)) {
+        kinds.push("NO_GRANT to a confined user".to_owned());
+    }
+    if confined && matches!(decision.outcome, Outcome::Allow(_)) {
+        kinds.push("allowed to a confined user".to_owned());
+    }
     if !decision.condition_errors.is_empty() {
         kinds.push("with condition errors".to_owned());
     }

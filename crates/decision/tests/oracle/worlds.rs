@@ -233,7 +233,9 @@ fn blank(random: &mut Random, name: &str, trouble: u64) -> Node {
 fn people(random: &mut Random, records: &mut Vec<Record>) {
     for id in USERS {
         if random.chance(97) {
-            records.push(Record::User(User { name: UserName::parse(&format!("users/{id}")).unwrap(), suspended: random.chance(4) }));
+            let confined_to = random.chance(15).then(|| node_name(&format!("organizations/{}", random.pick(&ORGANIZATIONS))));
+            let name = UserName::parse(&format!("users/{id}")).unwrap();
+            records.push(Record::User(User { name, suspended: random.chance(4), confined_to }));
         }
     }
     for organization in &ORGANIZATIONS[..5] {

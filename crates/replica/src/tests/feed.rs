@@ -135,7 +135,7 @@ pub(super) fn position(revision: u64) -> Token {
 }
 
 pub(super) fn user(id: &str, suspended: bool) -> Message {
-    wire::write(&Record::User(User { name: name(id), suspended })).unwrap()
+    wire::write(&Record::User(User { name: name(id), suspended, confined_to: None })).unwrap()
 }
 
 pub(super) fn name(id: &str) -> UserName {

@@ -77,7 +77,11 @@ fn everything() -> Vec<Record> {
             ]),
             ..node("organizations/acme/accounts/a1/campaigns/X~1")
         }),
-        Record::User(User { name: UserName::parse("users/ann").unwrap(), suspended: true }),
+        Record::User(User {
+            name: UserName::parse("users/ann").unwrap(),
+            suspended: true,
+            confined_to: Some(NodeName::parse("organizations/acme").unwrap()),
+        }),
         Record::Member(Member { name: MemberName::parse("organizations/acme/members/ann").unwrap(), suspended: false }),
         Record::GroupEdge(GroupEdge {
             group: GroupName::parse("organizations/acme/groups/g").unwrap(),
