@@ -93,7 +93,8 @@ pub(crate) fn grant(world: &Snapshot, platform: &UserName, ask: Ask, now: Timest
     let mut trees = assumed.trees.clone();
     let (mut expires, mut terms) = (None, Vec::new());
     for wanted in &ask.wanted {
-        let grounds = evaluate(&assumed.view, &actor, wanted, now).map_err(|refusal| Refused::Refusal(Box::new(refusal)))?;
+        let grounds =
+            evaluate([world.view(), &assumed.view], &actor, wanted, now).map_err(|refusal| Refused::Refusal(Box::new(refusal)))?;
         trees.extend(grounds.trees);
         expires = [expires, grounds.expires].into_iter().flatten().min();
         terms.push(grounds.terms);
@@ -112,15 +113,20 @@ pub(crate) fn grant(world: &Snapshot, platform: &UserName, ask: Ask, now: Timest
     Ok(Granted { view: assumed.view, stamps: stamps(world, trees), expires, terms, written, kind, platform })
 }
 
-fn evaluate(view: &View, actor: &Actor, wanted: &Wanted, now: Timestamp) -> Result<Grounds, Refusal> {
+/// Decides in the world with the hypothesis in it, or in the present one what compares that with another.
+fn evaluate(worlds: [&View; 2], actor: &Actor, wanted: &Wanted, now: Timestamp) -> Result<Grounds, Refusal> {
+    let [present, assumed] = worlds;
     match wanted {
-        Wanted::Requirement(requirement) => permit(view, actor, requirement, now),
+        Wanted::Requirement(requirement) => {
+            let is_of_present = matches!(**requirement, Requirement::Move { .. } | Requirement::Restore { .. });
+            permit(if is_of_present { present } else { assumed }, actor, requirement, now)
+        }
         // Whoever is not known did not come this far.
         Wanted::Known => Ok(Grounds::default()),
         Wanted::AnyOf(alternatives) => {
             let mut first = None;
             for alternative in alternatives {
-                match evaluate(view, actor, alternative, now) {
+                match evaluate(worlds, actor, alternative, now) {
                     Ok(grounds) => return Ok(grounds),
                     Err(refusal) => first = first.or(Some(refusal)),
                 }

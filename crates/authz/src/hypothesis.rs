@@ -1,4 +1,4 @@
-//! The world with what is about to be created in it.
+//! The world with what is about to be created in it, or with anything else otherwise than it is.
 
 use std::collections::BTreeSet;
 
@@ -40,15 +40,29 @@ pub(crate) struct Assumed {
     users: Vec<UserName>,
 }
 
-/// The view as if the records were in it. A root that names a role model without a revision gets the latest.
+/// The view as if the records were in it: what is about to be created. A root that names a role model without a revision gets the latest.
 pub(crate) fn assume(present: &View, records: Vec<Message>) -> Result<Assumed, Unfit> {
+    if let Some((index, record)) = records.iter().enumerate().find(|(_, record)| record.state.is_none()) {
+        return Err(Unfit::Malformed { index, problem: format!("record `{}` has no state", record.key) });
+    }
+    suppose(present, records)
+}
+
+/// The same where things may also be gone: records without a state.
+pub(crate) fn suppose(present: &View, records: Vec<Message>) -> Result<Assumed, Unfit> {
     let mut assumed = Assumed { view: present.clone(), trees: BTreeSet::new(), nodes: Vec::new(), users: Vec::new() };
     for (index, mut message) in records.into_iter().enumerate() {
         pin_latest(present, index, &mut message, &mut assumed.trees)?;
         let key = message.key.clone();
         let record = match wire::read(message) {
             Ok(Change::Put(record)) => *record,
-            Ok(Change::Gone | Change::Skip) => return Err(Unfit::Malformed { index, problem: format!("record `{key}` has no state") }),
+            Ok(Change::Gone) => {
+                assumed.view.apply(&key, None);
+                continue;
+            }
+            Ok(Change::Skip) => {
+                return Err(Unfit::Malformed { index, problem: format!("record `{key}` has a state that is not known here") });
+            }
             Err(malformed) => return Err(Unfit::Malformed { index, problem: malformed.to_string() }),
         };
         if let Record::Node(node) = &record {

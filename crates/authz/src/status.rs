@@ -78,7 +78,7 @@ pub(crate) fn refused(refused: Refused) -> Status {
     match refused {
         Refused::Unfit(unfit) => unfit_status(unfit),
         Refused::NobodyKnown => not_allowed("").status(),
-        Refused::Refusal(refusal) => refusal_status(*refusal),
+        Refused::Refusal(refused) => refusal(&refused).status(),
     }
 }
 
@@ -88,16 +88,17 @@ fn not_allowed(permission: &str) -> Refusal {
     if permission.is_empty() { refusal } else { refusal.metadata("permission", permission) }
 }
 
-fn refusal_status(refusal: PermitRefusal) -> Status {
-    match refusal {
-        PermitRefusal::NotAllowed { permission, node: _ } => not_allowed(&permission),
-        PermitRefusal::Closed { permission, node, reason } => closed(&permission, &node, &reason),
+/// Why the actor may not.
+pub(crate) fn refusal(refused: &PermitRefusal) -> Refusal {
+    match refused {
+        PermitRefusal::NotAllowed { permission, node: _ } => not_allowed(permission),
+        PermitRefusal::Closed { permission, node, reason } => closed(permission, node, reason),
         PermitRefusal::NotContained { what } => {
             refuse(Code::PermissionDenied, Reason::NotContained, format!("the actor does not have all of it there: {}", what.join(", ")))
                 .metadata("permissions", what.join(","))
         }
-        PermitRefusal::InvalidBinding(fault) => invalid_binding(&fault),
-        PermitRefusal::InvalidRole(fault) => invalid_role(&fault),
+        PermitRefusal::InvalidBinding(fault) => invalid_binding(fault),
+        PermitRefusal::InvalidRole(fault) => invalid_role(fault),
         PermitRefusal::OwnRole => {
             refuse(Code::PermissionDenied, Reason::OwnRole, "nobody edits a role that they hold; ask somebody else to")
         }
@@ -109,9 +110,8 @@ fn refusal_status(refusal: PermitRefusal) -> Status {
             refuse(Code::NotFound, Reason::NotFound, format!("there is no `{name}`")).metadata("name", name)
         }
         PermitRefusal::NotYourself => not_allowed(""),
-        PermitRefusal::Invalid(error) => return invalid(&error),
+        PermitRefusal::Invalid(error) => described(refuse(Code::InvalidArgument, reason_of(error), error.to_string()), error),
     }
-    .status()
 }
 
 /// The actor has the permission there: it may know what closes it.
@@ -153,6 +153,11 @@ fn invalid_binding(fault: &BindingFault) -> Refusal {
 
 fn invalid_role(fault: &RoleFault) -> Refusal {
     refuse(Code::InvalidArgument, Reason::InvalidRole, fault.to_string())
+}
+
+/// No tree that is known has such a node.
+pub(crate) fn no_tree(node: &decision::name::NodeName) -> Status {
+    refuse(Code::NotFound, Reason::NotFound, format!("there is no tree that `{node}` is in")).metadata("name", node).status()
 }
 
 fn unfit_status(unfit: Unfit) -> Status {

@@ -1,6 +1,7 @@
 //! Messages to domain types and back.
 
 mod explanation;
+mod lists;
 mod permit;
 mod violations;
 
@@ -23,6 +24,10 @@ use replica::{Consistency, Freshness, wire::read_values};
 use tonic::Status;
 
 pub(crate) use self::explanation::write_explanation;
+pub(crate) use self::lists::{
+    Listing, Preview, read_list_assignable, read_list_permitted, read_list_resources, read_preview, read_tree_rules, write_assignable,
+    write_permitted, write_preview, write_resources, write_tree_rules,
+};
 pub(crate) use self::permit::{read_filter, read_get_permit, write_permit};
 use self::violations::Violations;
 use crate::status;

@@ -36,6 +36,16 @@ pub fn refuse(code: Code, reason: Reason, message: impl Into<String>) -> Refusal
 }
 
 impl Refusal {
+    /// Why, for programs.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Why, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// A value that varies, for programs: `ErrorInfo.metadata`.
     pub fn metadata(mut self, key: impl Into<String>, value: impl ToString) -> Self {
         let (key, value) = (key.into(), cut(value.to_string()));

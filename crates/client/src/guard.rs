@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use api::{
     authz::v1::{
-        self as wire, AnyOf, Assign, Change, FilterPermittedRequest, GetPermitRequest, Known, PermissionOn, Platform, Requirement, Terms,
-        WidenPartnership, permit_service_client::PermitServiceClient, requirement::Kind,
+        self as wire, AnyOf, Assign, Change, FilterPermittedRequest, GetPermitRequest, GetTreeRulesRequest, Known,
+        ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest, Move, PermissionOn, Platform, PreviewAccessRequest,
+        PreviewAccessResponse, Requirement, Restore, Terms, TreeRules, WidenPartnership, permit_service_client::PermitServiceClient,
+        requirement::Kind,
     },
     feed::v1::{GroupEdgeState, Record, RoleBindingState},
 };
@@ -122,6 +124,19 @@ pub fn delete_role(role: impl Into<String>) -> Requirement {
     requirement(Kind::DeleteRole(role.into()))
 }
 
+/// To give a registered node another parent: an account or an organization, given as it is to be.
+///
+/// Judged against the world as it is. Whatever else is asked about the node in the same [`Ask`] is asked of the world with `hypothetical` in it: do
+/// not give the moved node there, or permissions on it are those that it would have in its new place.
+pub fn move_node(to: Record) -> Requirement {
+    requirement(Kind::Move(Move { to: Some(to) }))
+}
+
+/// To bring a deleted node back, given as it is to be.
+pub fn restore_node(to: Record) -> Requirement {
+    requirement(Kind::Restore(Restore { to: Some(to) }))
+}
+
 /// To be the platform.
 pub fn platform() -> Requirement {
     requirement(Kind::Platform(Platform {}))
@@ -185,6 +200,88 @@ impl Guard {
         let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.filter_permitted(request).await };
         let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
         Ok(answer.into_inner().nodes)
+    }
+
+    /// The registered nodes of a type (`organization`, `workspace` or `account`) on which a user has a permission, at and below `parent` if
+    /// given, after the name `after`: at most `limit` (1 to 1,000) of them, ascending by name, and whether there are more. The platform has every
+    /// one, deleted ones too.
+    #[expect(clippy::too_many_arguments, reason = "one question, and how to ask it")]
+    pub async fn list_permitted(
+        &self,
+        user: &str,
+        permission: &str,
+        node_type: &str,
+        parent: Option<&str>,
+        after: Option<&str>,
+        limit: usize,
+        at_least: Token,
+        deadline: Instant,
+    ) -> Result<(Vec<String>, bool), Status> {
+        let mut nodes: Vec<String> = Vec::new();
+        let mut after = after.unwrap_or_default().to_owned();
+        loop {
+            let message = || ListPermittedRequest {
+                user: user.to_owned(),
+                permission: permission.to_owned(),
+                node_type: node_type.to_owned(),
+                parent: parent.unwrap_or_default().to_owned(),
+                after: after.clone(),
+                limit: u32::try_from(limit.saturating_sub(nodes.len())).unwrap_or(u32::MAX),
+                at_least_as_fresh: at_least.to_string(),
+            };
+            let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.list_permitted(request).await };
+            let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?.into_inner();
+            nodes.extend(answer.nodes);
+            if answer.next_after.is_empty() {
+                return Ok((nodes, false));
+            }
+            // A part may be short, where many were looked at and few found.
+            if nodes.len() >= limit {
+                return Ok((nodes, true));
+            }
+            after = answer.next_after;
+        }
+    }
+
+    /// Every role that can be held at a node, and whether the actor may give it there. PERMISSION_DENIED where nothing at the node may be known
+    /// to the actor.
+    pub async fn list_assignable_roles(
+        &self,
+        request: ListAssignableRolesRequest,
+        deadline: Instant,
+    ) -> Result<ListAssignableRolesResponse, Status> {
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.list_assignable_roles(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(request.clone(), until))).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// Who would gain and lose which permission at some nodes (1 to 100) and below, if these records were so (one without a state: gone): at most
+    /// `most` (1 to 10,000) changes of access. Checks nobody's authority.
+    pub async fn preview_access(
+        &self,
+        hypothetical: Vec<Record>,
+        nodes: Vec<String>,
+        most: u32,
+        at_least: Token,
+        deadline: Instant,
+    ) -> Result<PreviewAccessResponse, Status> {
+        let message = || PreviewAccessRequest {
+            hypothetical: hypothetical.clone(),
+            nodes: nodes.clone(),
+            most,
+            at_least_as_fresh: at_least.to_string(),
+        };
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.preview_access(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// What the role model of the tree that a node is in says, on a view at least as fresh as `at_least`. NOT_FOUND where there is no such tree.
+    pub async fn tree_rules(&self, tree: &str, at_least: Token, deadline: Instant) -> Result<TreeRules, Status> {
+        let message = || GetTreeRulesRequest { tree: tree.to_owned(), at_least_as_fresh: at_least.to_string() };
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.get_tree_rules(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        Ok(answer.into_inner())
     }
 
     async fn ask(&self, actor: &str, ask: &Ask, at_least: Option<Token>, deadline: Instant) -> Result<wire::Permit, Status> {

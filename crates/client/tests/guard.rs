@@ -11,7 +11,9 @@ use std::{
 };
 
 use api::authz::v1::{
-    FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, Permit,
+    FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
+    ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
+    TreeRules,
     permit_service_server::{PermitService, PermitServiceServer},
 };
 use client::guard::{Ask, Guard, known};
@@ -64,6 +66,32 @@ impl PermitService for Authz {
 
     async fn filter_permitted(&self, _: Request<FilterPermittedRequest>) -> Result<Response<FilterPermittedResponse>, Status> {
         Ok(Response::new(FilterPermittedResponse::default()))
+    }
+
+    async fn list_permitted(&self, request: Request<ListPermittedRequest>) -> Result<Response<ListPermittedResponse>, Status> {
+        // Two at a time, of those from `a` to `e`; every other part is empty.
+        let ListPermittedRequest { after, limit, .. } = request.into_inner();
+        if self.0.calls.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            return Ok(Response::new(ListPermittedResponse { nodes: Vec::new(), next_after: after.clone() + "-" }));
+        }
+        let mut nodes: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+        nodes.retain(|name| name.as_str() > after.trim_end_matches('-'));
+        let more = nodes.len() > 2.min(limit as usize);
+        nodes.truncate(2.min(limit as usize));
+        let next_after = nodes.last().filter(|_| more).cloned().unwrap_or_default();
+        Ok(Response::new(ListPermittedResponse { nodes, next_after }))
+    }
+
+    async fn list_assignable_roles(&self, _: Request<ListAssignableRolesRequest>) -> Result<Response<ListAssignableRolesResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn get_tree_rules(&self, _: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {
+        Err(Status::unimplemented("not asked here"))
     }
 }
 
@@ -138,4 +166,23 @@ async fn an_authz_that_hangs_is_told_before_the_deadline_and_haste_is_not_its_fa
     let hasty = require(&guard, "users/silent", Duration::from_millis(20)).await.unwrap_err();
     assert_eq!(hasty.code(), Code::DeadlineExceeded);
     assert_eq!(hasty.get_details_error_info().unwrap().reason, "DEADLINE");
+}
+
+#[tokio::test]
+async fn a_list_is_asked_for_until_it_is_as_long_as_wanted_or_ends() {
+    let (_, guard) = start().await;
+    let at = client::token::Token { epoch: uuid::Uuid::nil(), revision: 1, nonce: 1 };
+    let list = |after: Option<&'static str>, limit| {
+        let guard = guard.clone();
+        async move {
+            guard
+                .list_permitted("users/ann", "a.b", "account", None, after, limit, at, Instant::now() + Duration::from_secs(10))
+                .await
+                .unwrap()
+        }
+    };
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(list(None, 3).await, (names(&["a", "b", "c"]), true));
+    assert_eq!(list(Some("c"), 3).await, (names(&["d", "e"]), false));
+    assert_eq!(list(None, 10).await, (names(&["a", "b", "c", "d", "e"]), false));
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use smallvec::SmallVec;
 
 use crate::{
+    decide::Question,
     document::{ConditionUse, Grant},
     model::{ACCOUNT, ORGANIZATION, Permission, PermissionIndex, Role, RoleIndex, RoleModel, TypeIndex, TypeSet, WORKSPACE, gives},
     path::Path,
@@ -108,6 +109,41 @@ pub(crate) fn covered<'v>(rules: &Rules<'v>, subject: &Subject<'v>, path: &Path,
         }
     }
     if missing.is_empty() { Ok(basis) } else { Err(missing.into_iter().collect()) }
+}
+
+/// What somebody has at a node, to be compared with what they have there in another world.
+pub(crate) struct Holding<'w, 'v> {
+    pub(crate) question: &'w Question<'v>,
+    pub(crate) subject: &'w Subject<'v>,
+}
+
+impl<'v> Holding<'_, 'v> {
+    fn extents(&self) -> Vec<Extent<'v>> {
+        own(&self.question.rules, self.subject, &self.question.path, true)
+    }
+}
+
+/// The ids of the permissions that somebody has in one world and not in the other, at the node or below it: by other grants, or by the same
+/// ones past gates that were closed.
+pub(crate) fn gained(before: &Holding<'_, '_>, after: &Holding<'_, '_>) -> BTreeSet<String> {
+    let model = &after.question.rules.installed.model;
+    let (had, has) = (before.extents(), after.extents());
+    // Of another revision nothing compares.
+    let comparable = before.question.rules.installed.is_of(after.question.rules.installed);
+    let mut gained = BTreeSet::new();
+    for extent in &has {
+        let is_open = after.question.is_open_below(extent.permission);
+        for index in (0..).take(model.types().len()).filter(|index| extent.types.contains(*index)) {
+            let covering = || had.iter().filter(|other| covers(model, other, extent, index));
+            let covered = comparable
+                && covering().next().is_some()
+                && (!is_open || covering().any(|other| before.question.is_open_below(other.permission)));
+            if !covered {
+                gained.insert(model.permissions()[usize::from(extent.permission)].id.clone());
+            }
+        }
+    }
+    gained
 }
 
 fn covers(model: &RoleModel, had: &Extent<'_>, given: &Extent<'_>, node_type: TypeIndex) -> bool {

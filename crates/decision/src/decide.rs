@@ -199,6 +199,11 @@ impl<'v> Question<'v> {
         self.decide_for(&user, subject.as_ref(), permission)
     }
 
+    /// The same for an active user whose bindings are at hand.
+    pub(crate) fn decide_of(&self, subject: &Subject<'v>, permission: PermissionIndex) -> Decision {
+        self.decide_for(&Ok(subject.slot), Some(subject), permission)
+    }
+
     fn decide_for(&self, user: &Result<&'v UserSlot, Reason>, subject: Option<&Subject<'v>>, permission: PermissionIndex) -> Decision {
         let closed = Gate::ALL.into_iter().find_map(|gate| self.closed(gate, user, permission));
         match (closed, subject) {
@@ -227,6 +232,12 @@ impl<'v> Question<'v> {
             Gate::RoleHolder => self.missing_holder(permission),
             Gate::Ceiling => self.closing_ceiling(permission),
         }
+    }
+
+    /// Whether the gates that stand above a node and close everything below it leave a permission open.
+    pub(crate) fn is_open_below(&self, index: PermissionIndex) -> bool {
+        let permission = self.permission(index);
+        self.missing_holder(permission).is_none() && self.closing_ceiling(permission).is_none()
     }
 
     fn closed_node(&self) -> Option<Reason> {
@@ -578,7 +589,7 @@ impl<'v> Question<'v> {
     fn inside(&self, node: Option<NodeId>) -> Vec<NodeId> {
         let organization = self.path.steps()[0].id;
         let slot = node.and_then(|node| self.rules.view.node_slot(node));
-        let children = slot.into_iter().flat_map(|slot| slot.children.iter().copied());
+        let children = slot.into_iter().flat_map(|slot| slot.children.values().copied());
         children.filter(|child| self.rules.view.node_slot(*child).map(|slot| slot.organization) == organization).collect()
     }
 }

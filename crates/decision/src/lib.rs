@@ -5,6 +5,7 @@
 //! - [`document`]: the role model format as authors write it. [`model`]: the same, checked and compiled.
 //! - [`record`]: the states that a view is built from. [`view`]: the world at one moment.
 //! - [`decide`]: the decision. [`explain`]: the whole tree of why. [`permit`]: what an actor may do to Tenantry itself.
+//! - [`reach`]: on which nodes a user has a permission. [`preview`]: who would gain and lose what.
 //! - `oracle` (feature `oracle`): the same decision written naively, as a test of the fast one.
 //!
 //! # Readings
@@ -89,7 +90,9 @@ pub mod name;
 pub mod oracle;
 mod path;
 pub mod permit;
+pub mod preview;
 mod proposal;
+pub mod reach;
 pub mod record;
 pub mod reserved;
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! Authorization comes before existence: whoever has no grant at all in an organization is told [`Refusal::NotAllowed`], whatever is
 //! asked about it.
 
+mod assignable;
 mod basis;
+mod structure;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,7 @@ use crate::{
     name::{BindingName, GroupName, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName},
     path::Path,
     proposal::{check_binding, check_role, find_role, role_at},
-    record::{Binding, CustomRole, GroupMember, Partnership, Timestamp},
+    record::{Binding, CustomRole, GroupMember, Node, Partnership, Timestamp},
     slot::GroupId,
     standing::{HeldRole, Rules, Subject},
     view::View,
@@ -27,6 +29,7 @@ use crate::{
 
 use self::basis::{rest_on_binding, sponsor_tree};
 
+pub use self::assignable::{Assignable, Offer, assignable};
 pub use crate::proposal::{BindingFault, RoleFault};
 
 /// On whose behalf something is done.
@@ -106,6 +109,16 @@ pub enum Requirement {
     DeleteRole {
         /// Which.
         role: RoleName,
+    },
+    /// Giving a registered node another parent; judged in the world as it is.
+    Move {
+        /// What it is to be.
+        to: Node,
+    },
+    /// Bringing a deleted node back; judged in the world as it is.
+    Restore {
+        /// What it is to be.
+        to: Node,
     },
     /// What only the platform does.
     Platform,
@@ -276,6 +289,8 @@ pub fn permit(view: &View, actor: &Actor, requirement: &Requirement, now: Timest
         Requirement::LeaveGroup { group, .. } => desk.change_group(group, false),
         Requirement::DefineRole { role } => desk.define_role(role),
         Requirement::DeleteRole { role } => desk.delete_role(role),
+        Requirement::Move { to } => desk.move_node(to),
+        Requirement::Restore { to } => desk.restore_node(to),
         Requirement::Platform => match actor {
             Actor::Platform => Ok(Grounds::default()),
             Actor::User(_) => Err(Refusal::NotYourself),

@@ -100,8 +100,10 @@ pub(crate) struct NodeSlot {
     /// The next node on the path (Readings 2 and 16); `None` for a root, and for an organization that is not registered.
     pub(crate) parent: Option<NodeId>,
     pub(crate) record: Option<Arc<Node>>,
-    /// The registered nodes whose `parent` it is.
-    pub(crate) children: OrdSet<NodeId>,
+    /// The registered nodes whose `parent` it is, by name.
+    pub(crate) children: OrdMap<Arc<str>, NodeId>,
+    /// The registered organizations whose `parent` is a workspace of this organization.
+    pub(crate) customers: OrdSet<NodeId>,
     /// Its bindings, by role and name.
     pub(crate) held: OrdMap<RoleId, OrdMap<BindingName, Arc<Bound>>>,
     /// An organization's members, and whether suspended there.
@@ -154,6 +156,11 @@ pub(crate) struct Installed {
 }
 
 impl Installed {
+    /// Whether it is the same revision of the same model.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        (self.model.id(), self.revision) == (other.model.id(), other.revision)
+    }
+
     pub(crate) fn role_index(&self, role: RoleId) -> Option<RoleIndex> {
         self.roles.get(&role).copied()
     }

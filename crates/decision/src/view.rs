@@ -9,7 +9,7 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 
 use crate::{
-    model::RoleModel,
+    model::{ACCOUNT, ORGANIZATION, RoleModel, TypeIndex, WORKSPACE},
     name::{BindingName, GroupName, MemberName, NodeKind, NodeName, PartnershipName, Principal, RoleName, RoleOwner, UserName},
     record::{Binding, CustomRole, GroupEdge, GroupMember, Member, ModelRevision, Node, Partnership, Record, User},
     slot::{
@@ -32,6 +32,8 @@ pub struct Pinned<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     nodes: Table<NodeSlot>,
+    // The registered organizations, workspaces and accounts, by type and name.
+    containers: [OrdMap<Arc<str>, NodeId>; 3],
     users: Table<UserSlot>,
     groups: Table<GroupSlot>,
     roles: Table<RoleSlot>,
@@ -106,7 +108,8 @@ impl View {
                 organization: organization.unwrap_or(id),
                 parent,
                 record: None,
-                children: OrdSet::new(),
+                children: OrdMap::new(),
+                customers: OrdSet::new(),
                 held: OrdMap::new(),
                 members: OrdMap::new(),
                 groups: OrdSet::new(),
@@ -175,11 +178,27 @@ impl View {
             slot.record = record.map(Arc::new);
             before
         });
+        let is_customer = name.kind() == NodeKind::Organization;
         if let Some(slot) = before.and_then(|before| self.nodes.edit(before)) {
-            slot.children.remove(&id);
+            slot.children.remove(name.as_str());
+            let agency = slot.organization;
+            if is_customer && let Some(slot) = self.nodes.edit(agency) {
+                slot.customers.remove(&id);
+            }
         }
         if registered && let Some(slot) = parent.and_then(|parent| self.nodes.edit(parent)) {
-            slot.children.insert(id);
+            slot.children.insert(name.shared(), id);
+            let agency = slot.organization;
+            if is_customer && let Some(slot) = self.nodes.edit(agency) {
+                slot.customers.insert(id);
+            }
+        }
+        if let Some(names) = container_index(name).and_then(|index| self.containers.get_mut(usize::from(index))) {
+            if registered {
+                names.insert(name.shared(), id);
+            } else {
+                names.remove(name.as_str());
+            }
         }
     }
 
@@ -367,6 +386,11 @@ impl View {
         self.nodes.get(id)
     }
 
+    /// The registered organizations, workspaces or accounts, by name.
+    pub(crate) fn containers(&self, node_type: TypeIndex) -> Option<&OrdMap<Arc<str>, NodeId>> {
+        self.containers.get(usize::from(node_type))
+    }
+
     pub(crate) fn user_id(&self, name: &UserName) -> Option<UserId> {
         self.users.find(name.as_str())
     }
@@ -440,10 +464,10 @@ impl View {
         self.nodes.iter().filter_map(|slot| slot.record.as_deref())
     }
 
-    /// The registered nodes right below one: workspaces, accounts, customer organizations, leaves.
+    /// The registered nodes right below one, by name: workspaces, accounts, customer organizations, leaves.
     pub fn children(&self, name: &NodeName) -> impl Iterator<Item = &Node> {
         let slot = self.nodes.find(name.as_str()).and_then(|id| self.nodes.get(id));
-        slot.into_iter().flat_map(|slot| slot.children.iter()).filter_map(|id| self.nodes.get(*id)?.record.as_deref())
+        slot.into_iter().flat_map(|slot| slot.children.values()).filter_map(|id| self.nodes.get(*id)?.record.as_deref())
     }
 
     /// A node and what is above it, to the root: as far as parents are known.
@@ -577,6 +601,16 @@ impl View {
         let path = crate::path::Path::of(self, node);
         let installed = path.installed(self)?;
         Some(Pinned { model: &installed.model, revision: installed.revision, root: &path.root(self)?.name })
+    }
+}
+
+/// The type of a container; `None` for a leaf.
+pub(crate) fn container_index(name: &NodeName) -> Option<TypeIndex> {
+    match name.kind() {
+        NodeKind::Organization => Some(ORGANIZATION),
+        NodeKind::Workspace => Some(WORKSPACE),
+        NodeKind::Account => Some(ACCOUNT),
+        NodeKind::Leaf { .. } => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::authz::v1::{MembershipTerms, RoleTerms};
+use api::authz::v1::{self as authz, MembershipTerms, RoleTerms};
 use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName, Principal, UserName};
 use serde_json::{Value, json};
@@ -141,6 +141,13 @@ pub(crate) struct TreeRules {
 }
 
 impl TreeRules {
+    pub(crate) fn from_authz(said: authz::TreeRules) -> Result<Self, Error> {
+        let authz::TreeRules { role_model, role_model_revision, membership, roles, .. } = said;
+        let membership = membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
+        let required_roles = roles.into_iter().filter(|role| role.seats_least > 0).collect();
+        Ok(Self { role_model, role_model_revision, membership, required_roles })
+    }
+
     fn are_of(&self, organization: &Organization) -> bool {
         self.role_model == organization.pinned.role_model() && self.role_model_revision == organization.pinned.revision
     }

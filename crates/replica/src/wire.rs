@@ -358,7 +358,8 @@ pub fn write_binding(binding: &Binding) -> RoleBindingState {
     }
 }
 
-fn write_components(components: &BTreeMap<String, Level>) -> ComponentLevels {
+/// Writes a component map.
+pub fn write_components(components: &BTreeMap<String, Level>) -> ComponentLevels {
     let word = |level: &Level| match level {
         Level::None => "none",
         Level::View => "view",

@@ -1,14 +1,17 @@
 //! `tenantry.authz.v1.CheckService`.
 
+use std::collections::BTreeMap;
+
 use api::authz::v1::{
     BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, ExplainRequest, ExplainResponse, ListPermissionsRequest,
-    ListPermissionsResponse, check_service_server::CheckService,
+    ListPermissionsResponse, ListResourcesRequest, ListResourcesResponse, check_service_server::CheckService,
 };
-use chassis::Deadline;
+use chassis::{Deadline, identity};
 use decision::{
     decide::{decide, permissions_of},
-    decision::Query,
+    decision::{Invalid, Query},
     explain::explain,
+    reach::{Scope, resources},
 };
 use tonic::{Request, Response, Status};
 
@@ -52,6 +55,26 @@ impl CheckService for Authz {
             Err(error) => return Err(status::invalid(&error)),
         };
         Ok(Response::new(wire::write_permissions(listed, world.token())))
+    }
+
+    async fn list_resources(&self, request: Request<ListResourcesRequest>) -> Result<Response<ListResourcesResponse>, Status> {
+        let (asker, deadline) = (Asker::of(&request, &self.settings)?, Deadline::of(&request));
+        let identity = identity::of(&request)?.clone();
+        let ((listing, pages), consistency) = wire::read_list_resources(request.into_inner(), &identity)?;
+        asker.may_ask_about(&listing.user)?;
+        let (world, now) = (self.world(consistency, deadline).await?, self.replica.now());
+        if let Some(under) = &listing.under {
+            let (user, permission) = (listing.user.clone(), listing.permission.clone());
+            let query = Query { user, permission, resource: under.clone(), attributes: BTreeMap::new() };
+            let asked = asker.told(world.view(), &query, decide(world.view(), &query, now), now);
+            if let Err(error @ Invalid::UnknownPermission { .. }) = asked {
+                return Err(status::invalid(&error));
+            }
+        }
+        let scope =
+            Scope { container: listing.container, under: listing.under.as_ref(), after: listing.after.as_deref(), limit: listing.limit };
+        let reached = resources(world.view(), &listing.user, &listing.permission, &scope, now);
+        Ok(Response::new(wire::write_resources(&reached, &pages, world.token())))
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {

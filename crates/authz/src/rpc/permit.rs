@@ -1,15 +1,25 @@
 //! `tenantry.authz.v1.PermitService`.
 
 use api::{
-    authz::v1::{FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, Permit, permit_service_server::PermitService},
+    authz::v1::{
+        FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
+        TreeRules, permit_service_server::PermitService,
+    },
     error::v1::Reason,
 };
 use chassis::{Deadline, identity, refuse};
+use decision::{
+    permit::assignable,
+    preview::compare,
+    reach::{Scope, all, resources},
+};
 use tonic::{Code, Request, Response, Status};
 
 use crate::{
     Authz,
-    grant::{grant, permitted},
+    grant::{Refused, actor_of, grant, permitted},
+    hypothesis::suppose,
     status, wire,
 };
 
@@ -44,5 +54,52 @@ impl PermitService for Authz {
         let world = self.world(consistency, deadline).await?;
         let nodes = permitted(world.view(), &self.settings.platform_actor, filter, self.replica.now());
         Ok(Response::new(FilterPermittedResponse { nodes: nodes.iter().map(ToString::to_string).collect() }))
+    }
+
+    async fn list_permitted(&self, request: Request<ListPermittedRequest>) -> Result<Response<ListPermittedResponse>, Status> {
+        is_allowed(&request)?;
+        let deadline = Deadline::of(&request);
+        let (listing, consistency) = wire::read_list_permitted(request.into_inner())?;
+        let world = self.world(consistency, deadline).await?;
+        let wire::Listing { user, permission, container, under, after, limit } = &listing;
+        let scope = Scope { container: *container, under: under.as_ref(), after: after.as_deref(), limit: *limit };
+        let reached = if *user == self.settings.platform_actor {
+            all(world.view(), &scope)
+        } else {
+            resources(world.view(), user, permission, &scope, self.replica.now())
+        };
+        Ok(Response::new(wire::write_permitted(&reached)))
+    }
+
+    async fn list_assignable_roles(
+        &self,
+        request: Request<ListAssignableRolesRequest>,
+    ) -> Result<Response<ListAssignableRolesResponse>, Status> {
+        is_allowed(&request)?;
+        let deadline = Deadline::of(&request);
+        let ((actor, offer), consistency) = wire::read_list_assignable(request.into_inner())?;
+        let world = self.world(consistency, deadline).await?;
+        let actor = actor_of(world.view(), &actor, &self.settings.platform_actor).ok_or_else(|| status::refused(Refused::NobodyKnown))?;
+        let listed = assignable(world.view(), &actor, &offer, self.replica.now()).map_err(|refusal| status::refusal(&refusal).status())?;
+        Ok(Response::new(wire::write_assignable(world.view(), &offer.node, &listed, world.token())))
+    }
+
+    async fn preview_access(&self, request: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        is_allowed(&request)?;
+        let deadline = Deadline::of(&request);
+        let (wire::Preview { hypothetical, nodes, most }, consistency) = wire::read_preview(request.into_inner())?;
+        let world = self.world(consistency, deadline).await?;
+        let supposed = suppose(world.view(), hypothetical).map_err(|unfit| status::refused(unfit.into()))?;
+        let difference = compare(world.view(), &supposed.view, &nodes, most, self.replica.now());
+        Ok(Response::new(wire::write_preview(difference, world.token())))
+    }
+
+    async fn get_tree_rules(&self, request: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {
+        is_allowed(&request)?;
+        let deadline = Deadline::of(&request);
+        let (tree, consistency) = wire::read_tree_rules(request.into_inner())?;
+        let world = self.world(consistency, deadline).await?;
+        let pinned = world.view().model_of(&tree).ok_or_else(|| status::no_tree(&tree))?;
+        Ok(Response::new(wire::write_tree_rules(&pinned, world.token())))
     }
 }

@@ -9,7 +9,7 @@ use decision::{
     document::{Document, OnGrant, OrganizationScope, Role},
     name::{BindingName, MalformedName, NodeName, RoleName, RoleOwner, UserName, is_id},
     permit::{AssignPath, Requirement, RoleTerms, Terms},
-    record::{Binding, CustomRole, GroupEdge, Partnership, Record},
+    record::{Binding, CustomRole, GroupEdge, Node, Partnership, Record},
     view::View,
 };
 use replica::{
@@ -64,7 +64,7 @@ pub(crate) fn read_filter(message: FilterPermittedRequest) -> Result<(Filter, Co
     violations.none_in((filter, consistency))
 }
 
-fn read_at_least(violations: &mut Violations, token: &str) -> Option<Consistency> {
+pub(super) fn read_at_least(violations: &mut Violations, token: &str) -> Option<Consistency> {
     if token.is_empty() {
         return Some(Consistency::default());
     }
@@ -126,6 +126,8 @@ fn read_requirement(violations: &mut Violations, path: &str, message: wire::Requ
         Some(Kind::DeleteRole(name)) => {
             Requirement::DeleteRole { role: violations.name(format!("{path}.delete_role"), RoleName::parse(&name))? }
         }
+        Some(Kind::Move(wanted)) => Requirement::Move { to: read_node(violations, format!("{path}.move.to"), wanted.to)? },
+        Some(Kind::Restore(wanted)) => Requirement::Restore { to: read_node(violations, format!("{path}.restore.to"), wanted.to)? },
         Some(Kind::Platform(wire::Platform {})) => Requirement::Platform,
         Some(Kind::Myself(name)) => Requirement::Myself { user: violations.name(format!("{path}.myself"), UserName::parse(&name))? },
         Some(Kind::Known(wire::Known {})) => return Some(Wanted::Known),
@@ -167,6 +169,11 @@ fn read_custom_role(violations: &mut Violations, path: String, record: Message) 
 fn read_partnership(violations: &mut Violations, path: String, record: Option<Message>) -> Option<Partnership> {
     let is_partnership = |record| if let Record::Partnership(partnership) = record { Some(partnership) } else { None };
     read_record(violations, path, record.unwrap_or_default(), "give the key and the state of a partnership", is_partnership)
+}
+
+fn read_node(violations: &mut Violations, path: String, record: Option<Message>) -> Option<Node> {
+    let is_node = |record| if let Record::Node(node) = record { Some(node) } else { None };
+    read_record(violations, path, record.unwrap_or_default(), "give the key and the state of a node", is_node)
 }
 
 fn read_record<T>(
@@ -212,7 +219,7 @@ pub(crate) fn write_permit(granted: &Granted, decided_at: Token) -> wire::Permit
     permit
 }
 
-fn write_membership(document: &Document) -> wire::MembershipTerms {
+pub(super) fn write_membership(document: &Document) -> wire::MembershipTerms {
     let membership = &document.membership;
     wire::MembershipTerms {
         organization_roles: membership.organization_roles.iter().map(|id| role_name(document, id)).collect(),
@@ -234,7 +241,7 @@ fn write_terms(view: &View, terms: &Terms) -> wire::Terms {
     }
 }
 
-fn write_role_terms(document: Option<&Document>, role: &RoleTerms) -> wire::RoleTerms {
+pub(super) fn write_role_terms(document: Option<&Document>, role: &RoleTerms) -> wire::RoleTerms {
     let system = document.filter(|_| matches!(role.name.owner(), RoleOwner::Model(_))).and_then(|document| {
         let declared = document.roles.iter().find(|declared| declared.id == role.name.id())?;
         Some(write_system_role(document, declared))
@@ -249,7 +256,7 @@ fn write_role_terms(document: Option<&Document>, role: &RoleTerms) -> wire::Role
     })
 }
 
-fn write_system_role(document: &Document, role: &Role) -> wire::RoleTerms {
+pub(super) fn write_system_role(document: &Document, role: &Role) -> wire::RoleTerms {
     let set = document.roles.iter().filter(|other| !role.exclusive.is_empty() && other.exclusive == role.exclusive);
     wire::RoleTerms {
         role: role_name(document, &role.id),

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{
-    authz::v1 as authz,
-    directory::v1::{self as proto, user_service_server::UserService},
-};
+use api::directory::v1::{self as proto, user_service_server::UserService};
 use client::guard::{Ask, myself, platform};
 use decision::name::{NodeName, Principal};
 use service::{
@@ -128,20 +125,19 @@ impl UserService for Directory {
 }
 
 impl Directory {
-    /// What the role models of the trees of these organizations say, by their roots. A permit tells the rules of one tree only, so each tree
-    /// has one that is asked for and not spent; whoever uses them compares the pinned revisions under the locks.
+    /// What the role models of the trees of these organizations say, by their roots. Whoever uses them compares the pinned revisions under the
+    /// locks.
     async fn rules_of(&self, call: &Call, organizations: &BTreeSet<NodeName>) -> Result<BTreeMap<NodeName, TreeRules>, Status> {
         let mut rules = BTreeMap::new();
+        let head = self.service.ledger().head().await.map_err(Error::from)?;
         for name in organizations {
             let found = store::organization::find(self.service.ledger().reader(), name).await.map_err(Error::from)?;
             let Some(organization) = found else { continue };
             if rules.contains_key(&organization.root) {
                 continue;
             }
-            let permit = self.service.permit(call, Ask::writing(organization.root.as_str()).to(platform())).await?;
-            let authz::Permit { role_model, role_model_revision, membership, required_roles, .. } = permit.granted().clone();
-            let membership = membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
-            rules.insert(organization.root, TreeRules { role_model, role_model_revision, membership, required_roles });
+            let said = self.service.guard().tree_rules(organization.root.as_str(), head, call.deadline.instant()).await?;
+            rules.insert(organization.root, TreeRules::from_authz(said)?);
         }
         Ok(rules)
     }

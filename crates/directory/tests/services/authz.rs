@@ -7,8 +7,9 @@ use std::{
 
 use api::{
     authz::v1::{
-        FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, MembershipTerms, Permit, Requirement, RoleTerms, Stamp, Terms,
-        permit_service_server::PermitService, requirement::Kind,
+        AssignableRole, FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, MembershipTerms, Permit, PreviewAccessRequest,
+        PreviewAccessResponse, Requirement, RoleTerms, Stamp, Terms, TreeRules, permit_service_server::PermitService, requirement::Kind,
     },
     error::v1::Reason,
     feed::v1::{Record, record::State},
@@ -150,5 +151,51 @@ impl PermitService for Authz {
         let mut says = self.says();
         let nodes = nodes.into_iter().filter(|node| says.has(&permission, node)).collect();
         Ok(Response::new(FilterPermittedResponse { nodes }))
+    }
+
+    async fn list_permitted(&self, _: Request<ListPermittedRequest>) -> Result<Response<ListPermittedResponse>, Status> {
+        Err(Status::unimplemented("it knows no nodes; ask the real one"))
+    }
+
+    async fn list_assignable_roles(
+        &self,
+        request: Request<ListAssignableRolesRequest>,
+    ) -> Result<Response<ListAssignableRolesResponse>, Status> {
+        let ListAssignableRolesRequest { node, .. } = request.into_inner();
+        let says = self.says();
+        if says.denied.contains(&node) {
+            return Err(refuse(Code::PermissionDenied, Reason::NotAllowed, "not allowed, or not there").status());
+        }
+        let roles = says.roles.iter().map(|(name, terms)| {
+            let denied = says.denied.contains(name);
+            AssignableRole {
+                role: Some(terms.clone()),
+                title: "A role".to_owned(),
+                assignable: !denied,
+                reason: if denied { "NOT_ALLOWED".to_owned() } else { String::new() },
+                message: if denied { "not allowed".to_owned() } else { String::new() },
+                ..AssignableRole::default()
+            }
+        });
+        let roles = roles.collect();
+        Ok(Response::new(ListAssignableRolesResponse { roles, membership: Some(says.membership.clone()), ..Default::default() }))
+    }
+
+    async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        Err(Status::unimplemented("it knows no nodes; ask the real one"))
+    }
+
+    async fn get_tree_rules(&self, request: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {
+        let says = self.says();
+        let root = says.root(&request.into_inner().tree);
+        let model = says.models.get(&root).ok_or_else(|| refuse(Code::NotFound, Reason::NotFound, "no such tree").status())?;
+        Ok(Response::new(TreeRules {
+            role_model: format!("roleModels/{model}"),
+            role_model_revision: MODEL_REVISION,
+            membership: Some(says.membership.clone()),
+            roles: says.required.clone(),
+            root,
+            ..TreeRules::default()
+        }))
     }
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use api::{
     authz::v1::{
-        FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, Permit, Stamp, Terms,
+        FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
+        Stamp, Terms, TreeRules,
         permit_service_server::{PermitService, PermitServiceServer},
         requirement::Kind,
     },
@@ -127,6 +129,22 @@ impl PermitService for Granting {
     }
 
     async fn filter_permitted(&self, _: Request<FilterPermittedRequest>) -> Result<Response<FilterPermittedResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_permitted(&self, _: Request<ListPermittedRequest>) -> Result<Response<ListPermittedResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_assignable_roles(&self, _: Request<ListAssignableRolesRequest>) -> Result<Response<ListAssignableRolesResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn get_tree_rules(&self, _: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {
         Err(Status::unimplemented("not asked here"))
     }
 }
