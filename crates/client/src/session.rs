@@ -6,10 +6,11 @@ use api::{
     authz::v1::check_service_client::CheckServiceClient,
     directory::v1::{
         account_service_client::AccountServiceClient, ceiling_service_client::CeilingServiceClient,
-        group_service_client::GroupServiceClient, member_service_client::MemberServiceClient,
-        organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
-        resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
-        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
+        group_service_client::GroupServiceClient, invitation_service_client::InvitationServiceClient,
+        member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
+        partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
+        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
+        workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
         permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,
@@ -94,6 +95,8 @@ stubs! {
     partnerships: PartnershipServiceClient over directory;
     /// Role bindings.
     role_bindings: RoleBindingServiceClient over directory;
+    /// Invitations.
+    invitations: InvitationServiceClient over directory;
     /// Ceilings.
     ceilings: CeilingServiceClient over directory;
     /// Role models.

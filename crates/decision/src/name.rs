@@ -208,6 +208,10 @@ flat_name!(
     /// `organizations/{o}/partnerships/{p}`.
     PartnershipName, "a partnership name like `organizations/acme/partnerships/p1`", "organizations", "partnerships"
 );
+flat_name!(
+    /// `organizations/{o}/invitations/{i}`.
+    InvitationName, "an invitation name like `organizations/acme/invitations/i1`", "organizations", "invitations"
+);
 
 macro_rules! in_organization {
     ($($type:ident),+) => {
@@ -220,7 +224,7 @@ macro_rules! in_organization {
         })+
     };
 }
-in_organization!(GroupName, MemberName, BindingName, PartnershipName);
+in_organization!(GroupName, MemberName, BindingName, PartnershipName, InvitationName);
 
 /// The name of a role: `roleModels/{m}/roles/{r}` (system) or `organizations/{o}/roles/{r}` (custom).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     feed,
-    invariants::{self, RequiredRoles, held_directly, leaves_room, seats_kept},
+    invariants::{self, RequiredRoles, held_directly, holders_fit, leaves_room, seats_kept},
     member::{Admission, Member, Participant, admission, member_name},
     organization::Organization,
     partnership::PartnershipState,
@@ -16,21 +16,30 @@ use crate::{
     store,
 };
 
+/// Where the seat for a new holder comes from, if the role has seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// One that is free: neither a holder nor a pending invitation has it.
+    Free,
+    /// The one that the invitation which is being accepted had.
+    Reserved,
+}
+
 /// Gives a role. A user who is not a member joins or is refused, as the role model says; an organization that waited for this holder is in
 /// use from now on.
-pub(crate) async fn give(change: &mut Change, binding: RoleBinding, terms: &RoleTerms) -> Result<RoleBinding, Error> {
+pub(crate) async fn give(change: &mut Change, binding: RoleBinding, terms: &RoleTerms, seat: Seat) -> Result<RoleBinding, Error> {
     let organization = live_organization(change, &binding.name.organization()).await?;
     let membership = invariants::membership_terms(change)?;
     name_is_free(change, &binding.name).await?;
     can_be_held(&organization, &binding.assigned, terms)?;
     stays(&membership, &organization.name, &binding.assigned)?;
-    has_time(change, &binding.assigned)?;
+    has_time(change, &binding.assigned, "role_binding.expire_time")?;
     everybody_is_there(change, &organization.name, &binding.assigned).await?;
     let theirs = store::role_binding::of_principal_at(change.connection(), &binding.assigned.principal, &binding.assigned.node).await?;
     leaves_room(terms, &binding.assigned, &theirs, None, change.now())?;
     admit(change, &organization.name, &binding.assigned, &membership).await?;
     write_new(change, &binding).await?;
-    seats_kept(change.connection(), terms, &binding.assigned.node, change.now()).await?;
+    seat_kept(change, terms, &binding.assigned.node, seat).await?;
     activate_if_complete(change, organization).await?;
     Ok(binding)
 }
@@ -41,6 +50,7 @@ pub(crate) async fn reassign(
     before: &RoleBinding,
     assigned: Assignment,
     terms: &RoleTerms,
+    seat: Seat,
 ) -> Result<RoleBinding, Error> {
     let organization = live_organization(change, &before.name.organization()).await?;
     let membership = invariants::membership_terms(change)?;
@@ -54,7 +64,7 @@ pub(crate) async fn reassign(
         stays_a_participant(&membership, &organization.name)?;
     }
     stays(&membership, &organization.name, &assigned)?;
-    has_time(change, &assigned)?;
+    has_time(change, &assigned, "role_binding.expire_time")?;
     everybody_is_there(change, &organization.name, &assigned).await?;
     let theirs = store::role_binding::of_principal_at(change.connection(), &assigned.principal, &assigned.node).await?;
     leaves_room(terms, &assigned, &theirs, Some(&before.name), change.now())?;
@@ -66,7 +76,7 @@ pub(crate) async fn reassign(
     change.audit("role_bindings.update", after.name.as_str(), Some(before.audited()), Some(after.audited()));
 
     if after.assigned.role != before.assigned.role {
-        seats_kept(change.connection(), terms, &after.assigned.node, change.now()).await?;
+        seat_kept(change, terms, &after.assigned.node, seat).await?;
     }
     required.kept(change.connection()).await?;
     activate_if_complete(change, organization).await?;
@@ -156,6 +166,26 @@ pub(crate) async fn activate_if_complete(change: &mut Change, organization: Orga
     Ok(())
 }
 
+/// There was a seat.
+async fn seat_kept(change: &Change, terms: &RoleTerms, node: &NodeName, seat: Seat) -> Result<(), Error> {
+    match seat {
+        Seat::Free => seats_kept(change.connection(), terms, node, change.now()).await,
+        Seat::Reserved => holders_fit(change.connection(), terms, node, change.now()).await,
+    }
+}
+
+/// An organization that was created by an invitation is in use from its first acceptance on, if nothing else is missing.
+pub(crate) async fn take_up(change: &mut Change, name: &NodeName) -> Result<(), Error> {
+    let organization = live_organization(change, name).await?;
+    if !organization.awaiting_acceptance {
+        return Ok(());
+    }
+    let taken_up = organization.taken_up(change.now());
+    store::organization::update(change.connection(), &taken_up).await?;
+    change.audit("organization.activate", name.as_str(), Some(organization.audited()), Some(taken_up.audited()));
+    Ok(())
+}
+
 async fn write_new(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
     store::role_binding::insert(change.connection(), binding).await?;
     change.put(feed::role_binding(binding));
@@ -178,7 +208,7 @@ async fn name_is_free(change: &Change, name: &BindingName) -> Result<(), Error> 
 }
 
 /// Whether the role can be held by this kind of principal in this organization.
-fn can_be_held(organization: &Organization, assigned: &Assignment, terms: &RoleTerms) -> Result<(), Error> {
+pub(crate) fn can_be_held(organization: &Organization, assigned: &Assignment, terms: &RoleTerms) -> Result<(), Error> {
     let invalid = |why| Err(Error::InvalidBinding { role: assigned.role.to_string(), why });
     held_directly(terms, &assigned.principal)?;
     if let RoleOwner::Organization(owner) = assigned.role.owner()
@@ -197,9 +227,10 @@ fn can_be_held(organization: &Organization, assigned: &Assignment, terms: &RoleT
     }
 }
 
-fn has_time(change: &Change, assigned: &Assignment) -> Result<(), Error> {
+/// Its end, if it has one, is still to come; `path` is the field that says it.
+pub(crate) fn has_time(change: &Change, assigned: &Assignment, path: &'static str) -> Result<(), Error> {
     if assigned.has_ended(change.now()) {
-        return Err(Error::Field { path: "role_binding.expire_time", description: "a time in the future".to_owned() });
+        return Err(Error::Field { path, description: "a time in the future".to_owned() });
     }
     Ok(())
 }
@@ -216,16 +247,29 @@ fn stays_a_participant(membership: &MembershipTerms, organization: &NodeName) ->
 }
 
 /// Nor does it end by itself there.
-fn stays(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
+pub(crate) fn stays(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
     if assigned.expire_time.is_some() && is_organization_role(membership, organization, assigned) {
         stays_a_participant(membership, organization)?;
     }
     Ok(())
 }
 
-/// The node, the principal and the sponsor are there. What the sponsor allows, authz has decided on the same state; the partnership is looked
-/// at here again because its end may be in the past by now.
+/// The node, the principal and the sponsor are there.
 async fn everybody_is_there(change: &Change, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
+    place_is_there(change, organization, assigned).await?;
+    let db = change.connection();
+    let principal_is_there = match &assigned.principal {
+        Principal::User(user) => store::user::holds(db, user).await?,
+        Principal::Group(group) => store::group::find(db, group).await?.is_some(),
+        Principal::Organization(other) => store::node::is_live(db, other).await?,
+        Principal::Anyone => true,
+    };
+    if principal_is_there { Ok(()) } else { Err(Error::not_found(assigned.principal.to_string())) }
+}
+
+/// The node and the sponsor are there. What the sponsor allows, authz has decided on the same state; the partnership is looked at here again
+/// because its end may be in the past by now.
+pub(crate) async fn place_is_there(change: &Change, organization: &NodeName, assigned: &Assignment) -> Result<(), Error> {
     let db = change.connection();
     let node_is_there = match assigned.node.kind() {
         NodeKind::Leaf { .. } => store::resource::find(db, &assigned.node).await?.is_some_and(|resource| !resource.deleted),
@@ -233,15 +277,6 @@ async fn everybody_is_there(change: &Change, organization: &NodeName, assigned: 
     };
     if !node_is_there {
         return Err(Error::not_found(assigned.node.as_str()));
-    }
-    let principal_is_there = match &assigned.principal {
-        Principal::User(user) => store::user::holds(db, user).await?,
-        Principal::Group(group) => store::group::find(db, group).await?.is_some(),
-        Principal::Organization(other) => store::node::is_live(db, other).await?,
-        Principal::Anyone => true,
-    };
-    if !principal_is_there {
-        return Err(Error::not_found(assigned.principal.to_string()));
     }
     match &assigned.sponsor {
         Some(Sponsor::Partnership(name)) => {

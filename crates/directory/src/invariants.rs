@@ -68,13 +68,43 @@ pub(crate) fn leaves_room(
     }
 }
 
-/// After one more got the role: at most so many direct holders at the node.
+/// What somebody holds that would keep them from holding the role there, and that it can take the place of: of the exclusive set, and by the
+/// same sponsor, which a binding keeps.
+pub(crate) fn in_the_way<'a>(
+    terms: &RoleTerms,
+    assigned: &Assignment,
+    theirs: &'a [RoleBinding],
+    now: DateTime<Utc>,
+) -> Option<&'a RoleBinding> {
+    let excludes = |other: &&RoleBinding| {
+        other.assigned.role != assigned.role
+            && !other.assigned.has_ended(now)
+            && other.assigned.sponsor == assigned.sponsor
+            && terms.exclusive_set.iter().any(|role| role == other.assigned.role.as_str())
+    };
+    theirs.iter().find(excludes)
+}
+
+/// After one more got the role, or was invited to it: at most so many direct holders and pending invitations at the node.
 pub(crate) async fn seats_kept(db: &WriteConnection, terms: &RoleTerms, node: &NodeName, now: DateTime<Utc>) -> Result<(), Error> {
+    let reserved = match terms.seats_most {
+        0 => 0,
+        _ => store::invitation::count_reserved(db, node, &terms.role, now).await?,
+    };
+    seats_suffice(db, terms, node, now, reserved).await
+}
+
+/// After an invitation became a binding, which leaves their sum as it was: at most so many direct holders.
+pub(crate) async fn holders_fit(db: &WriteConnection, terms: &RoleTerms, node: &NodeName, now: DateTime<Utc>) -> Result<(), Error> {
+    seats_suffice(db, terms, node, now, 0).await
+}
+
+async fn seats_suffice(db: &WriteConnection, terms: &RoleTerms, node: &NodeName, now: DateTime<Utc>, reserved: u64) -> Result<(), Error> {
     if terms.seats_most == 0 {
         return Ok(());
     }
     let holders = store::role_binding::count_holders(db, node, &terms.role, now).await?;
-    if holders > u64::from(terms.seats_most) {
+    if holders + reserved > u64::from(terms.seats_most) {
         return Err(Error::SeatsTaken { role: terms.role.clone(), node: node.to_string(), limit: terms.seats_most });
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! Owns organizations, workspaces, accounts, registered resources, ceilings, users, members, groups, partnerships and role bindings.
+//! Owns organizations, workspaces, accounts, registered resources, ceilings, users, members, groups, partnerships, role bindings and invitations.
 //! Knows nothing of what a role allows: it asks authz through the guard, and keeps to the terms of the permit.
 //!
-//! - [`Directory`]: all ten services of `tenantry.directory.v1` over one ledger.
+//! - [`Directory`]: all services of `tenantry.directory.v1` over one ledger.
 //! - `rpc`: the handlers, one noun a file. `wire`: messages to domain values and back. The nouns with their rules beside it.
 //! - `assign`, `invariants`: giving and taking roles, and what holds at every commit. `sweep`: what has expired ends. `store`: tables and
 //!   queries, the only place that knows sea-orm.
@@ -9,10 +9,10 @@
 
 use api::directory::v1::{
     account_service_server::AccountServiceServer, ceiling_service_server::CeilingServiceServer, group_service_server::GroupServiceServer,
-    member_service_server::MemberServiceServer, organization_service_server::OrganizationServiceServer,
-    partnership_service_server::PartnershipServiceServer, resource_service_server::ResourceServiceServer,
-    role_binding_service_server::RoleBindingServiceServer, user_service_server::UserServiceServer,
-    workspace_service_server::WorkspaceServiceServer,
+    invitation_service_server::InvitationServiceServer, member_service_server::MemberServiceServer,
+    organization_service_server::OrganizationServiceServer, partnership_service_server::PartnershipServiceServer,
+    resource_service_server::ResourceServiceServer, role_binding_service_server::RoleBindingServiceServer,
+    user_service_server::UserServiceServer, workspace_service_server::WorkspaceServiceServer,
 };
 use chassis::{Server, page::PageKey};
 use chrono::{DateTime, Utc};
@@ -26,6 +26,7 @@ mod ceiling;
 mod feed;
 mod group;
 mod invariants;
+mod invitation;
 mod member;
 mod organization;
 mod partnership;
@@ -59,7 +60,7 @@ impl Directory {
         Self { service: self.service.with_clock(clock) }
     }
 
-    /// Adds the ten services to a server.
+    /// Adds the services to a server.
     pub fn add_to(&self, server: Server) -> Server {
         server
             .add_service(OrganizationServiceServer::new(self.clone()))
@@ -72,5 +73,6 @@ impl Directory {
             .add_service(GroupServiceServer::new(self.clone()))
             .add_service(PartnershipServiceServer::new(self.clone()))
             .add_service(RoleBindingServiceServer::new(self.clone()))
+            .add_service(InvitationServiceServer::new(self.clone()))
     }
 }

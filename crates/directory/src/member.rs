@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use decision::{
-    name::{BindingName, GroupName, MemberName, NodeName, RoleName, UserName},
+    name::{BindingName, GroupName, InvitationName, MemberName, NodeName, RoleName, UserName},
     record::GroupMember,
 };
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::{
     assign, feed,
     group::{self, Edge},
     invariants::membership_terms,
+    invitation,
     role_binding::RoleBinding,
     status::Error,
     store,
@@ -35,6 +36,7 @@ pub(crate) struct Removed {
     pub(crate) participant: Participant,
     pub(crate) bindings: Vec<BindingName>,
     pub(crate) groups: Vec<GroupName>,
+    pub(crate) invitations: Vec<InvitationName>,
 }
 
 /// A membership and the organization role held with it.
@@ -145,7 +147,7 @@ pub(crate) async fn set_suspended(
     Ok(Some(Participant { member: after, organization_role }))
 }
 
-/// Removes a member with every binding and every place in a group of the organization. None if what they have is no longer what the permit
+/// Removes a member with every binding and every place in a group of the organization, and every pending invitation to it. None if what they have is no longer what the permit
 /// was asked for.
 pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, seen: &Holdings) -> Result<Option<Removed>, Error> {
     let member = expected(change, name, etag).await?;
@@ -161,7 +163,11 @@ pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, s
     let groups = expel(change, &member, &seen.bindings).await?;
     required.kept(change.connection()).await?;
     let bindings = seen.bindings.iter().map(|binding| binding.name.clone()).collect();
-    Ok(Some(Removed { participant: Participant { member, organization_role }, bindings, groups }))
+    let invitations = match store::user::find(change.connection(), &member.user).await?.and_then(|user| user.email) {
+        Some(email) => invitation::end_of_email(change, &organization, &email).await?,
+        None => Vec::new(),
+    };
+    Ok(Some(Removed { participant: Participant { member, organization_role }, bindings, groups, invitations }))
 }
 
 /// Takes a membership, with these bindings and every place in a group of the organization. Whoever calls this keeps to the required roles.

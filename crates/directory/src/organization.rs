@@ -26,6 +26,8 @@ pub(crate) struct Organization {
     pub(crate) pinned: Pinned,
     /// A required role has not had a holder yet.
     pub(crate) provisioning: bool,
+    /// It was created by an invitation, and nobody has accepted one yet.
+    pub(crate) awaiting_acceptance: bool,
     pub(crate) suspended: bool,
     pub(crate) deleted: bool,
     /// The components enabled by its parent; none if unset.
@@ -158,6 +160,11 @@ impl Organization {
         Self { provisioning: false, ..self.next(now) }
     }
 
+    /// Somebody has accepted an invitation.
+    pub(crate) fn taken_up(&self, now: DateTime<Utc>) -> Self {
+        Self { awaiting_acceptance: false, ..self.next(now) }
+    }
+
     /// With another ceiling.
     pub(crate) fn with_ceiling(&self, ceiling: Option<BTreeSet<String>>, now: DateTime<Utc>) -> Self {
         Self { ceiling, ..self.next(now) }
@@ -174,6 +181,7 @@ impl Organization {
             "role_model": self.pinned.role_model(),
             "role_model_revision": self.pinned.revision,
             "provisioning": self.provisioning,
+            "awaiting_acceptance": self.awaiting_acceptance,
             "suspended": self.suspended,
             "deleted": self.deleted,
             "ceiling": self.ceiling,
@@ -196,6 +204,7 @@ mod tests {
             parent: None,
             pinned: Pinned { model: "ad-platform".into(), revision: 3 },
             provisioning: true,
+            awaiting_acceptance: false,
             suspended: false,
             deleted: false,
             ceiling: None,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use decision::{
     document::Level,
-    name::{BindingName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName},
+    name::{BindingName, InvitationName, NodeKind, NodeName, PartnershipName, RoleName, Sponsor, UserName},
 };
 use serde_json::{Value, json};
 use service::{change::Change, fields::Etag};
 
 use crate::{
-    assign, feed,
+    assign, feed, invitation,
     role_binding::{Assignment, ComponentMap, RoleBinding, level_text},
     status::Error,
     store,
@@ -220,15 +220,25 @@ pub(crate) async fn accept(change: &mut Change, name: &PartnershipName, etag: Et
     }
 }
 
-/// Ends a partnership, with every binding that it sponsors. Sponsored holders never count for a required role, so none can be lost.
-pub(crate) async fn end(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<(Partnership, Vec<BindingName>), Error> {
+/// A partnership that is no more, and what ended with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ended {
+    pub(crate) partnership: Partnership,
+    pub(crate) bindings: Vec<BindingName>,
+    pub(crate) invitations: Vec<InvitationName>,
+}
+
+/// Ends a partnership, with every binding that it sponsors and every pending invitation to one. Sponsored holders never count for a required role, so none can be lost.
+pub(crate) async fn end(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<Ended, Error> {
     let partnership = expected(change, name, etag).await?;
-    let sponsored = store::role_binding::of_sponsor(change.connection(), &Sponsor::Partnership(name.clone())).await?;
+    let sponsor = Sponsor::Partnership(name.clone());
+    let sponsored = store::role_binding::of_sponsor(change.connection(), &sponsor).await?;
     assign::take(change, &sponsored).await?;
+    let invitations = invitation::end_of_sponsor(change, &sponsor).await?;
     store::partnership::delete(change.connection(), name).await?;
     change.delete(name.as_str());
     change.audit("partners.delete", name.as_str(), Some(partnership.audited()), None);
-    Ok((partnership, sponsored.into_iter().map(|binding| binding.name).collect()))
+    Ok(Ended { partnership, bindings: sponsored.into_iter().map(|binding| binding.name).collect(), invitations })
 }
 
 async fn expected(change: &Change, name: &PartnershipName, etag: Etag) -> Result<Partnership, Error> {

@@ -3,6 +3,7 @@
 mod account;
 mod ceiling;
 mod group;
+mod invitation;
 mod member;
 mod organization;
 mod partnership;

@@ -34,7 +34,7 @@ pub(crate) enum Error {
     #[error("`{organization}` must always have an active holder of `{role}` without an expiry; assign somebody else first")]
     RequiredRole { organization: String, role: String },
     /// No seat is left.
-    #[error("all {limit} seats of `{role}` at `{node}` are taken; revoke one first")]
+    #[error("all {limit} seats of `{role}` at `{node}` are taken, by holders or pending invitations; revoke one first")]
     SeatsTaken { role: String, node: String, limit: u32 },
     /// At most one of a set.
     #[error("`{user}` holds `{held}` at `{node}`, which excludes this role; change that binding instead")]
@@ -54,6 +54,15 @@ pub(crate) enum Error {
     /// The role cannot be bound in this way.
     #[error("`{role}` cannot be bound in this way: {why}")]
     InvalidBinding { role: String, why: &'static str },
+    /// The same is offered already. `told`: the actor may know by which invitation.
+    #[error("an invitation of this address to this role there is pending; resend or revoke that one")]
+    InvitationPending { name: String, inviter: String, told: bool },
+    /// What was offered cannot be given any more. Why is not the invitee's business.
+    #[error("what this invitation offers can no longer be given; ask whoever invited you for another")]
+    InvitationVoid,
+    /// No such invitation of the actor. The same words as authz's, so that it looks like any refusal.
+    #[error("the actor may not do this, or it does not exist")]
+    NotInvited,
     /// A field names something that is not there, or is no such thing.
     #[error("`{path}` is not right: {description}")]
     Field { path: &'static str, description: String },
@@ -148,6 +157,12 @@ impl From<Error> for Status {
             Error::InvalidBinding { role, why } => {
                 refuse(Code::InvalidArgument, Reason::InvalidBinding, message).metadata("role", role).field("role_binding", why).status()
             }
+            Error::InvitationPending { name, inviter: _, told } => {
+                let refusal = refuse(Code::AlreadyExists, Reason::AlreadyExists, message);
+                if told { refusal.resource(kind(&name), name).status() } else { refusal.status() }
+            }
+            Error::InvitationVoid => refuse(Code::FailedPrecondition, Reason::InvitationVoid, message).status(),
+            Error::NotInvited => refuse(Code::PermissionDenied, Reason::NotAllowed, message).status(),
             Error::Field { path, description } => {
                 refuse(Code::InvalidArgument, Reason::InvalidField, message).field(path, description).status()
             }
@@ -171,6 +186,7 @@ fn kind(name: &str) -> &'static str {
         (_, Some("members"), None) => "tenantry/Member",
         (_, Some("partnerships"), None) => "tenantry/Partnership",
         (_, Some("roleBindings"), None) => "tenantry/RoleBinding",
+        (_, Some("invitations"), None) => "tenantry/Invitation",
         (_, Some("roles"), None) => "tenantry/Role",
         _ => "tenantry/Resource",
     }

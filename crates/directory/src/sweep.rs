@@ -1,15 +1,20 @@
-//! Ends what has expired: a commit takes away bindings and partnerships whose time is over, so that seats, lists and the feed agree with what
-//! decisions already say (DESIGN §5).
+//! Ends what has expired: a commit takes away bindings and partnerships whose time is over, and marks invitations, so that seats, lists and the
+//! feed agree with what decisions already say (DESIGN §5). Invitations that ended long ago are forgotten.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use chrono::{DateTime, SubsecRound, Utc};
-use decision::name::{BindingName, NodeName, PartnershipName, Sponsor};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use decision::name::{BindingName, InvitationName, NodeName, PartnershipName, Sponsor};
 use ledger::{AuditEntry, Begun, Error as LedgerError, SystemAuthority, Write, WriteRequest};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Directory, role_binding::RoleBinding, store};
+use crate::{
+    Directory,
+    invitation::{Invitation, KEPT_DAYS, State},
+    role_binding::RoleBinding,
+    store,
+};
 
 /// Looked for at once: what of it is in one tree ends in one commit.
 const BATCH: u64 = 500;
@@ -23,6 +28,9 @@ const SWEEPER: &str = "services/directory";
 struct Expired {
     bindings: Vec<BindingName>,
     partnerships: Vec<PartnershipName>,
+    invitations: Vec<InvitationName>,
+    /// Invitations that ended so long ago that they are forgotten.
+    forgotten: Vec<InvitationName>,
 }
 
 impl Directory {
@@ -37,14 +45,14 @@ impl Directory {
             }
             match self.sweep_expired(self.service.now()).await {
                 Ok(0) => {}
-                Ok(ended) => tracing::info!(ended, "expired bindings and partnerships were ended"),
+                Ok(ended) => tracing::info!(ended, "expired bindings, partnerships and invitations were ended"),
                 Err(error) => tracing::warn!(%error, "a sweep was left unfinished"),
             }
         }
     }
 
-    /// Ends the bindings and partnerships that have expired at this time, a tree and at most some hundreds a commit. Returns how many. With a
-    /// partnership end the bindings that it sponsors. Nothing else is looked at: they have ended already, this only says so.
+    /// Ends the bindings, partnerships and invitations that have expired at this time, a tree and at most some hundreds a commit. Returns how many. With a
+    /// partnership end the bindings that it sponsors, and the invitations to such. Nothing else is looked at: they have ended already, this only says so.
     pub async fn sweep_expired(&self, now: DateTime<Utc>) -> Result<usize, LedgerError> {
         let now = now.trunc_subsecs(6);
         let mut ended = 0;
@@ -71,8 +79,14 @@ impl Directory {
         let mut expired: BTreeMap<String, Expired> = BTreeMap::new();
         let bindings = store::role_binding::ended(db, now, BATCH).await?;
         let partnerships = store::partnership::ended(db, now, BATCH).await?;
-        let organizations =
-            bindings.iter().map(|one| one.name.organization()).chain(partnerships.iter().map(|one| one.name.organization()));
+        let invitations = store::invitation::expired(db, now, BATCH).await?;
+        let forgotten = store::invitation::ended_before(db, kept_since(now), BATCH).await?;
+        let organizations = bindings
+            .iter()
+            .map(|one| one.name.organization())
+            .chain(partnerships.iter().map(|one| one.name.organization()))
+            .chain(invitations.iter().map(|one| one.name.organization()))
+            .chain(forgotten.iter().map(InvitationName::organization));
         for name in organizations {
             if !roots.contains_key(&name)
                 && let Some(organization) = store::organization::find(db, &name).await?
@@ -88,6 +102,16 @@ impl Directory {
         for partnership in partnerships {
             if let Some(root) = roots.get(&partnership.name.organization()) {
                 expired.entry(root.clone()).or_default().partnerships.push(partnership.name);
+            }
+        }
+        for invitation in invitations {
+            if let Some(root) = roots.get(&invitation.name.organization()) {
+                expired.entry(root.clone()).or_default().invitations.push(invitation.name);
+            }
+        }
+        for name in forgotten {
+            if let Some(root) = roots.get(&name.organization()) {
+                expired.entry(root.clone()).or_default().forgotten.push(name);
             }
         }
         Ok(expired)
@@ -114,6 +138,12 @@ impl Directory {
             let Some(partnership) = partnership.filter(|one| one.allows.expire_time.is_some_and(|end| end <= now)) else { continue };
             let sponsored = store::role_binding::of_sponsor(write.connection(), &Sponsor::Partnership(name.clone())).await?;
             bindings.extend(sponsored);
+            for before in store::invitation::pending_of_sponsor(write.connection(), &Sponsor::Partnership(name.clone())).await? {
+                // One that has expired by itself ends so, below or by the next sweep.
+                if before.state(now) == State::Pending {
+                    close(&mut write, "invitations.withdraw", &before, &before.withdrawn(now)).await?;
+                }
+            }
             store::partnership::delete(write.connection(), &name).await?;
             write.delete(name.as_str());
             write.audit(entry("partners.expire", name.as_str(), partnership.audited()));
@@ -123,6 +153,13 @@ impl Directory {
         bindings.dedup_by(|one, other| one.name == other.name);
         end_bindings(&mut write, &bindings).await?;
         ended += bindings.len();
+        for before in store::invitation::expired_of(write.connection(), &expired.invitations, now).await? {
+            close(&mut write, "invitations.expire", &before, &before.expired(now)).await?;
+            ended += 1;
+        }
+        let forgotten = store::invitation::ended_before_of(write.connection(), &expired.forgotten, kept_since(now)).await?;
+        store::invitation::delete(write.connection(), &forgotten).await?;
+        ended += forgotten.len();
         if ended > 0 {
             write.commit(&[]).await?;
         }
@@ -137,6 +174,17 @@ async fn end_bindings(write: &mut Write<SystemAuthority>, bindings: &[RoleBindin
         write.audit(entry("role_bindings.expire", binding.name.as_str(), binding.audited()));
     }
     Ok(())
+}
+
+async fn close(write: &mut Write<SystemAuthority>, action: &str, before: &Invitation, after: &Invitation) -> Result<(), LedgerError> {
+    store::invitation::update(write.connection(), after).await?;
+    write.audit(AuditEntry { after: Some(after.audited()), ..entry(action, before.name.as_str(), before.audited()) });
+    Ok(())
+}
+
+/// Invitations that ended before this are forgotten.
+fn kept_since(now: DateTime<Utc>) -> DateTime<Utc> {
+    now - TimeDelta::days(KEPT_DAYS)
 }
 
 fn entry(action: &str, resource: &str, before: serde_json::Value) -> AuditEntry {

@@ -11,7 +11,10 @@ use service::{
     fields::{Etag, is_control, is_invisible},
 };
 
-use crate::{assign, feed, invariants::RequiredRoles, member, organization::Organization, role_binding::RoleBinding, status::Error, store};
+use crate::{
+    assign, feed, invariants::RequiredRoles, invitation, member, organization::Organization, role_binding::RoleBinding, status::Error,
+    store,
+};
 
 /// What a user is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +107,11 @@ impl User {
     /// The same, deleted: without the address, which somebody else may get now.
     pub(crate) fn as_deleted(&self, now: DateTime<Utc>) -> Self {
         Self { deleted: true, email: None, ..self.touched(now) }
+    }
+
+    /// The address that is known to be theirs: the platform says what an address is, once it or an issuer has verified it.
+    pub(crate) fn verified_email(&self) -> Option<&Email> {
+        self.email.as_ref()
     }
 
     /// For the audit trail: without the address, which outlives nobody's deletion there.
@@ -239,6 +247,9 @@ pub(crate) async fn delete(
         let organization = organization.ok_or_else(|| Error::not_found(name.as_str()))?;
         let Some(rules) = rules.get(&organization.root).filter(|rules| rules.are_of(&organization)) else { return Ok(None) };
         leave(change, name, &organization, rules).await?;
+        if let Some(email) = &before.email {
+            invitation::end_of_email(change, &organization.name, email).await?;
+        }
     }
     let after = before.as_deleted(change.now());
     store::user::update(change.connection(), &after).await?;

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod ceiling;
 pub(crate) mod group;
+pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod organization;
 pub(crate) mod partnership;

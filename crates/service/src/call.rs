@@ -119,6 +119,11 @@ impl WriteCall {
         }
     }
 
+    /// Whether it only asks for the verdict.
+    pub fn only_validates(&self) -> bool {
+        self.validate_only
+    }
+
     /// Whether it may have been answered before.
     pub fn is_repeatable(&self) -> bool {
         self.request_id.is_some()

@@ -39,19 +39,35 @@ pub trait Answer: Message + Default {
     fn stamp(&mut self, revision: &str);
 }
 
+/// Why a write on somebody else's authority did not open.
+pub enum Unopened {
+    /// They may not, or what is asked for makes no sense any more: what authz says to them, which is none of the actor's business.
+    Refused(Status),
+    /// Anything else, for the actor.
+    Failed(Status),
+}
+
 impl Service {
     /// Asks for a permit to read: decided on the state that is committed now, so that who has just lost a right sees nothing more.
     pub async fn permit(&self, call: &Call, ask: Ask) -> Result<Permit, Status> {
+        self.permit_of(&call.actor, call, ask).await
+    }
+
+    async fn permit_of(&self, actor: &str, call: &Call, ask: Ask) -> Result<Permit, Status> {
         let head = self.ledger.head().await.map_err(ledger_status)?;
-        self.guard.require(&call.actor, ask, Some(head), call.deadline.instant()).await
+        self.guard.require(actor, ask, Some(head), call.deadline.instant()).await
     }
 
     /// Asks for a permit to spend on a write: on whatever view authz has, for the write compares what it rests on. Only a refusal is asked for
     /// again on the present state; it may be that authz had not yet seen what the actor was given, or what this is about.
     pub async fn permit_to_write(&self, call: &Call, ask: Ask) -> Result<Permit, Status> {
-        match self.guard.require(&call.actor, ask.clone(), None, call.deadline.instant()).await {
+        self.permit_to_write_of(&call.actor, call, ask).await
+    }
+
+    async fn permit_to_write_of(&self, actor: &str, call: &Call, ask: Ask) -> Result<Permit, Status> {
+        match self.guard.require(actor, ask.clone(), None, call.deadline.instant()).await {
             Err(status) if !matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled) => {
-                self.permit(call, ask).await
+                self.permit_of(actor, call, ask).await
             }
             answer => answer,
         }
@@ -70,6 +86,23 @@ impl Service {
         }
     }
 
+    /// Opens a write that its actor makes on somebody else's authority, as it is now: the permit is theirs, everything else is the actor's.
+    pub async fn open_on_authority_of<R: Answer>(&self, call: &WriteCall, authority: &str, ask: Ask) -> Result<Opened<R>, Unopened> {
+        if let Some(answer) = self.answered_before(call).await.map_err(Unopened::Failed)? {
+            return Ok(Opened::Answered(answer));
+        }
+        let permit = self.permit_to_write_of(authority, &call.call, ask).await.map_err(Unopened::of_permit)?;
+        match self.ledger.begin(call.request(), Permitted::from(permit)).await {
+            Ok(Begun::Open(write)) => Ok(Opened::Open(Change { write, now: self.now() })),
+            Ok(Begun::Replay { response, token }) => {
+                answered(&response, &token.to_string()).map(Opened::Answered).map_err(Unopened::Failed)
+            }
+            // Asked for again under the locks.
+            Err(ledger::Error::Refused(status)) => Err(Unopened::of_permit(status)),
+            Err(error) => Err(Unopened::Failed(ledger_status(error))),
+        }
+    }
+
     /// How the same call was answered before, if it was: for writes that read what they are about before they ask for the permit.
     pub async fn answered_before<R: Answer>(&self, call: &WriteCall) -> Result<Option<Response<R>>, Status> {
         if !call.is_repeatable() {
@@ -84,6 +117,15 @@ fn answered<R: Answer>(response: &[u8], revision: &str) -> Result<Response<R>, S
     let mut answer = R::decode(response).map_err(internal)?;
     answer.stamp(revision);
     Ok(Response::new(answer))
+}
+
+impl Unopened {
+    fn of_permit(status: Status) -> Self {
+        match status.code() {
+            Code::PermissionDenied | Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition => Self::Refused(status),
+            _ => Self::Failed(status),
+        }
+    }
 }
 
 impl Change {
@@ -123,9 +165,15 @@ impl Change {
     }
 
     /// Commits, and answers with the revision.
-    pub async fn answer<R: Answer>(self, mut answer: R) -> Result<Response<R>, Status> {
+    pub async fn answer<R: Answer>(self, answer: R) -> Result<Response<R>, Status> {
+        self.answer_revealing(answer, |_| {}).await
+    }
+
+    /// The same with a secret in the answer that is not in what is kept of it: the same call again is answered without.
+    pub async fn answer_revealing<R: Answer>(self, mut answer: R, reveal: impl FnOnce(&mut R)) -> Result<Response<R>, Status> {
         let committed = self.write.commit(&answer.encode_to_vec()).await.map_err(ledger_status)?;
         answer.stamp(&committed.token.to_string());
+        reveal(&mut answer);
         Ok(Response::new(answer))
     }
 }

@@ -58,14 +58,14 @@ macro_rules! answers {
     };
 }
 
-/// Implements [`Answer`] for messages with a part that has the `revision`.
+/// Implements [`Answer`] for messages with parts that have the `revision`.
 macro_rules! answers_with {
-    ($($message:path { $part:ident }),+ $(,)?) => {
+    ($($message:path { $($part:ident),+ }),+ $(,)?) => {
         $(impl Answer for $message {
             fn stamp(&mut self, revision: &str) {
-                if let Some(part) = &mut self.$part {
+                $(if let Some(part) = &mut self.$part {
                     part.stamp(revision);
-                }
+                })+
             }
         })+
     };
@@ -109,6 +109,11 @@ writes!(
     directory::CreateRoleBindingRequest,
     directory::UpdateRoleBindingRequest,
     directory::DeleteRoleBindingRequest,
+    directory::CreateInvitationRequest,
+    directory::ResendInvitationRequest,
+    directory::RevokeInvitationRequest,
+    directory::AcceptInvitationRequest,
+    directory::DeclineInvitationRequest,
 );
 
 writes!(rolecatalog::PushRoleModelRequest, rolecatalog::CreateRoleRequest, rolecatalog::UpdateRoleRequest, rolecatalog::DeleteRoleRequest);
@@ -124,6 +129,7 @@ lists!(
     directory::ListGroupMembersRequest,
     directory::ListPartnershipsRequest,
     directory::ListRoleBindingsRequest,
+    directory::ListInvitationsRequest,
 );
 
 lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);
@@ -140,6 +146,7 @@ answers!(
     directory::GroupMember,
     directory::Partnership,
     directory::RoleBinding,
+    directory::Invitation,
 );
 
 answers_with!(
@@ -147,6 +154,7 @@ answers_with!(
     directory::SuspendUserResponse { user },
     directory::DeleteMemberResponse { member },
     directory::DeletePartnershipResponse { partnership },
+    directory::AcceptInvitationResponse { invitation, role_binding },
 );
 
 answers!(rolecatalog::RoleModel, rolecatalog::Role);

@@ -18,7 +18,7 @@ use super::{nothing_below, open_below};
 use crate::{
     Directory,
     account::Account,
-    feed,
+    feed, invitation,
     status::Error,
     store,
     wire::{
@@ -83,12 +83,13 @@ impl AccountService for Directory {
     async fn delete_account(&self, request: Request<DeleteAccountRequest>) -> Result<Response<proto::Account>, Status> {
         let (call, name, etag, force) = wire::account::read_delete(&request)?;
         let ask = Ask::writing(name.as_str()).to(permission("accounts.delete", name.as_str()));
-        let change = match self.service.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
         let before = present(&change, &name, etag).await?;
         nothing_below(&change, &name, force).await?;
+        invitation::end_at_or_below(&mut change, &name).await?;
         let after = before.ended(change.now());
         replace(change, "accounts.delete", &before, &after).await
     }

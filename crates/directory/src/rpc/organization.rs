@@ -20,7 +20,9 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
-    Directory, assign, feed, invariants,
+    Directory,
+    assign::{self, Seat},
+    feed, invariants, invitation,
     member::Member,
     organization::{Holder, Organization, OrganizationDraft, Pinned, Place},
     role_binding::{Assignment, RoleBinding},
@@ -92,12 +94,13 @@ impl OrganizationService for Directory {
         let (call, target, force) = wire::organization::read_delete(&request)?;
         let name = target.name.as_str();
         let ask = Ask::writing(name).to(permission("organization.delete", name));
-        let change = match self.service.open(&call, ask).await? {
+        let mut change = match self.service.open(&call, ask).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
         let before = present(&change, &target.name, target.etag).await?;
         nothing_below(&change, &target.name, force).await?;
+        invitation::end_at_or_below(&mut change, &target.name).await?;
         let after = before.ended(change.now());
         replace(change, "organization.delete", &before, &after).await
     }
@@ -196,6 +199,7 @@ async fn create(change: &mut Change, draft: OrganizationDraft) -> Result<Organiz
         root,
         pinned,
         provisioning: false,
+        awaiting_acceptance: false,
         suspended: false,
         deleted: false,
         ceiling: None,
@@ -231,7 +235,7 @@ async fn take_in(change: &mut Change, organization: &NodeName, holders: &[Holder
         let terms = invariants::role_terms(change.terms(FIRST_HOLDER + at))?;
         let assigned = Assignment::plain(Principal::User(user.clone()), role.clone(), organization.clone());
         let binding = RoleBinding::new(assign::new_binding_name(organization)?, assigned, change.now());
-        assign::give(change, binding, &terms).await?;
+        assign::give(change, binding, &terms, Seat::Free).await?;
     }
     Ok(())
 }

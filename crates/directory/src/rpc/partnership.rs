@@ -116,10 +116,11 @@ impl PartnershipService for Directory {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        let (partnership, removed) = partnership::end(&mut change, &name, etag).await?;
-        let partnership = Some(wire::write(&partnership, change.now()));
-        let removed_bindings = removed.iter().map(ToString::to_string).collect();
-        change.answer(proto::DeletePartnershipResponse { partnership, removed_bindings }).await
+        let ended = partnership::end(&mut change, &name, etag).await?;
+        let partnership = Some(wire::write(&ended.partnership, change.now()));
+        let removed_bindings = ended.bindings.iter().map(ToString::to_string).collect();
+        let withdrawn_invitations = ended.invitations.iter().map(ToString::to_string).collect();
+        change.answer(proto::DeletePartnershipResponse { partnership, removed_bindings, withdrawn_invitations }).await
     }
 }
 

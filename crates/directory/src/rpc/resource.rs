@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{open_below, outrun};
 use crate::{
-    Directory, assign, feed,
+    Directory, assign, feed, invitation,
     resource::Resource,
     status::Error,
     store::{self, resource::ResourceFilter},
@@ -98,6 +98,7 @@ impl ResourceService for Directory {
         change.audit("resources.delete", name.as_str(), Some(before.audited()), Some(after.audited()));
         let bindings = store::role_binding::at_node(change.connection(), &name).await.map_err(Error::from)?;
         assign::take(&mut change, &bindings).await?;
+        invitation::end_at_or_below(&mut change, &name).await?;
         let removed_bindings = bindings.iter().map(|binding| binding.name.to_string()).collect();
         change.answer(DeleteResourceResponse { resource: Some(write(&after)), removed_bindings }).await
     }

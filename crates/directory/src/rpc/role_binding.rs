@@ -13,7 +13,16 @@ use service::{
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
-use crate::{Directory, assign, feed, invariants::role_terms, role_binding::RoleBinding, status::Error, store, wire::role_binding as wire};
+use crate::{
+    Directory,
+    assign::{self, Seat},
+    feed,
+    invariants::role_terms,
+    role_binding::RoleBinding,
+    status::Error,
+    store,
+    wire::role_binding as wire,
+};
 
 #[async_trait]
 impl RoleBindingService for Directory {
@@ -26,7 +35,7 @@ impl RoleBindingService for Directory {
         };
         let terms = role_terms(change.terms(0))?;
         let binding = RoleBinding::new(draft.name, draft.assigned, change.now());
-        let binding = assign::give(&mut change, binding, &terms).await?;
+        let binding = assign::give(&mut change, binding, &terms, Seat::Free).await?;
         change.answer(wire::write(&binding)).await
     }
 
@@ -84,7 +93,7 @@ impl RoleBindingService for Directory {
                 continue;
             }
             let terms = role_terms(change.terms(0))?;
-            let after = assign::reassign(&mut change, &present, assigned, &terms).await?;
+            let after = assign::reassign(&mut change, &present, assigned, &terms, Seat::Free).await?;
             return change.answer(wire::write(&after)).await;
         }
         Err(outrun())

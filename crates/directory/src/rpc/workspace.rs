@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
-    Directory, feed,
+    Directory, feed, invitation,
     status::Error,
     store,
     wire::{
@@ -88,6 +88,7 @@ impl WorkspaceService for Directory {
         };
         let before = present(&change, &name, etag).await?;
         nothing_below(&change, &name, force).await?;
+        invitation::end_at_or_below(&mut change, &name).await?;
         let after = before.ended(change.now());
         store::workspace::update(change.connection(), &after).await.map_err(Error::from)?;
         change.put(feed::workspace(&after));

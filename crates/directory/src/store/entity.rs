@@ -4,6 +4,7 @@
 pub mod account;
 pub mod columns;
 pub mod group_member;
+pub mod invitation;
 pub mod member;
 pub mod organization;
 pub mod partnership;

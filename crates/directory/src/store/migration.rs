@@ -3,6 +3,8 @@
 //! Keys are resource names, compared as bytes. Rows of nodes and users stay when these are deleted, so their names are never used again;
 //! what is deleted for real (bindings, groups, partnerships) leaves its name in `retired_name`.
 
+mod invitation;
+
 use sea_orm_migration::{
     async_trait::async_trait,
     prelude::{Alias, DbErr, DynIden, IntoIden, MigrationName, MigrationTrait, MigratorTrait, SchemaManager},
@@ -14,7 +16,7 @@ pub(crate) struct DirectoryMigrator;
 
 impl MigratorTrait for DirectoryMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateDirectory)]
+        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations)]
     }
 
     fn migration_table_name() -> DynIden {
@@ -34,7 +36,7 @@ impl MigrationName for CreateDirectory {
 impl MigrationTrait for CreateDirectory {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
-        connection.execute_unprepared(&tables(connection.get_database_backend())).await?;
+        connection.execute_unprepared(&typed(TABLES, connection.get_database_backend())).await?;
         Ok(())
     }
 
@@ -43,13 +45,13 @@ impl MigrationTrait for CreateDirectory {
     }
 }
 
-/// The one text of the schema with the types of a store. SQLite compares text as bytes by itself.
-fn tables(backend: DbBackend) -> String {
+/// The one text of a schema with the types of a store. SQLite compares text as bytes by itself.
+fn typed(tables: &str, backend: DbBackend) -> String {
     let (key, number, time, json) = match backend {
         DbBackend::Sqlite => ("text", "integer", "timestamp_with_timezone_text", "jsonb_text"),
         _ => ("text COLLATE \"C\"", "bigint", "timestamptz", "jsonb"),
     };
-    TABLES.replace("KEY_TEXT", key).replace("NUMBER", number).replace("TIME", time).replace("JSON", json)
+    tables.replace("KEY_TEXT", key).replace("NUMBER", number).replace("TIME", time).replace("JSON", json)
 }
 
 // Every list goes through an index that begins with what it filters by and ends with the name that it is paged by. `deleted` is apart from the other

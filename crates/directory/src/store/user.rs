@@ -26,6 +26,11 @@ pub(crate) async fn find_for_update(db: &impl ConnectionTrait, name: &UserName) 
     Entity::find_by_id(name.as_str()).lock_exclusive().one(db).await?.map(read).transpose().map_err(Into::into)
 }
 
+/// The same, and nobody changes or deletes it until the transaction ends; others may read it so too.
+pub(crate) async fn find_for_share(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<User>, StoreError> {
+    Entity::find_by_id(name.as_str()).lock_shared().one(db).await?.map(read).transpose().map_err(Into::into)
+}
+
 /// Whether there is such a user, not deleted; nobody deletes it until the transaction ends.
 pub(crate) async fn holds(db: &impl ConnectionTrait, name: &UserName) -> Result<bool, StoreError> {
     Ok(Entity::find_by_id(name.as_str()).filter(Column::Deleted.eq(false)).lock_shared().one(db).await?.is_some())
@@ -63,11 +68,13 @@ struct Organization {
     organization: String,
 }
 
-/// The organizations in which a user has anything: a membership, a binding, a place in a group.
+/// The organizations in which a user has anything: a membership, a binding, a place in a group, a pending invitation.
 pub(crate) async fn organizations_of(db: &impl ConnectionTrait, user: &UserName) -> Result<BTreeSet<NodeName>, StoreError> {
     let sql = "SELECT organization FROM member WHERE member_user = $1
         UNION SELECT organization FROM role_binding WHERE principal = $1
-        UNION SELECT organization FROM group_member WHERE member = $1";
+        UNION SELECT organization FROM group_member WHERE member = $1
+        UNION SELECT organization FROM invitation WHERE state = 'pending'
+          AND email_key = (SELECT email_key FROM directory_user WHERE name = $1)";
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [user.as_str().into()]);
     let rows = Organization::find_by_statement(statement).all(db).await?;
     rows.into_iter().map(|row| stored(NodeName::parse(&row.organization)).map_err(Into::into)).collect()

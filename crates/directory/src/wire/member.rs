@@ -82,5 +82,6 @@ pub(crate) fn write_removed(removed: &Removed) -> proto::DeleteMemberResponse {
         member: Some(write(&removed.participant)),
         removed_bindings: removed.bindings.iter().map(ToString::to_string).collect(),
         left_groups: removed.groups.iter().map(ToString::to_string).collect(),
+        withdrawn_invitations: removed.invitations.iter().map(ToString::to_string).collect(),
     }
 }

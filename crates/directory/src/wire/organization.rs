@@ -215,7 +215,7 @@ pub(crate) fn write(organization: &Organization) -> proto::Organization {
         state: match organization {
             Organization { deleted: true, .. } => State::Deleted,
             Organization { suspended: true, .. } => State::Suspended,
-            Organization { provisioning: true, .. } => State::Provisioning,
+            Organization { provisioning: true, .. } | Organization { awaiting_acceptance: true, .. } => State::Provisioning,
             _ => State::Active,
         }
         .into(),

@@ -45,7 +45,7 @@ pub(crate) fn read_create(request: &Request<proto::CreateRoleBindingRequest>) ->
         fields.wrong("role_binding.node", format!("`{organization}`, or something in it"));
     }
     let components = read_components(&mut fields, "role_binding.components", binding.components.as_ref());
-    let condition = read_condition(&mut fields, binding.condition.as_ref());
+    let condition = read_condition(&mut fields, "role_binding.condition", binding.condition.as_ref());
     let expire_time = fields.time("role_binding.expire_time", binding.expire_time.as_ref());
     let sponsor = match binding.sponsor.as_str() {
         "" => None,
@@ -111,7 +111,7 @@ pub(crate) fn read_update(
     let role = chosen.contains("role").then(|| fields.parse("role_binding.role", &binding.role, RoleName::parse)).flatten();
     let components =
         chosen.contains("components").then(|| read_components(&mut fields, "role_binding.components", binding.components.as_ref()));
-    let condition = chosen.contains("condition").then(|| read_condition(&mut fields, binding.condition.as_ref()));
+    let condition = chosen.contains("condition").then(|| read_condition(&mut fields, "role_binding.condition", binding.condition.as_ref()));
     let expire_time = chosen.contains("expire_time").then(|| fields.time("role_binding.expire_time", binding.expire_time.as_ref()));
     let expected = fields.etag("role_binding.etag", &binding.etag);
     let name = fields.finish(name)?;
@@ -165,20 +165,18 @@ pub(crate) fn read_components(fields: &mut Fields, path: &str, components: Optio
     Some(map)
 }
 
-fn read_condition(fields: &mut Fields, condition: Option<&ConditionUse>) -> Option<Condition> {
+/// Reads the use of a condition; absent: none.
+pub(crate) fn read_condition(fields: &mut Fields, path: &str, condition: Option<&ConditionUse>) -> Option<Condition> {
     let condition = condition?;
     if condition.id.is_empty() || condition.id.len() > 63 {
-        fields.wrong("role_binding.condition.id", "a condition of the role model, for example `not-live`");
+        fields.wrong(format!("{path}.id"), "a condition of the role model, for example `not-live`");
     }
     if condition.params.len() > MOST_PARAMETERS {
-        fields.wrong("role_binding.condition.params", format!("at most {MOST_PARAMETERS} parameters"));
+        fields.wrong(format!("{path}.params"), format!("at most {MOST_PARAMETERS} parameters"));
     }
     for (name, value) in &condition.params {
         if !is_identifier(name) || value.encoded_len() > MOST_PARAMETER_BYTES {
-            fields.wrong(
-                format!("role_binding.condition.params.{name}"),
-                format!("a parameter of the condition, at most {MOST_PARAMETER_BYTES} bytes"),
-            );
+            fields.wrong(format!("{path}.params.{name}"), format!("a parameter of the condition, at most {MOST_PARAMETER_BYTES} bytes"));
         }
     }
     let params: BTreeMap<_, _> = condition.params.iter().map(|(name, value)| (name.clone(), document::to_json(value))).collect();

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::installation::{Installation, by, reason, root};
 
-const ANN: &str = "users/ann";
+pub(crate) const ANN: &str = "users/ann";
 const PLATFORM: &str = crate::authz::PLATFORM;
 
 pub(crate) fn role(id: &str) -> String {
@@ -26,7 +26,7 @@ pub(crate) fn role(id: &str) -> String {
 }
 
 /// Owner (at least one) and standard exclude each other; standard is the default; buyer has 5 seats.
-fn terms(id: &str) -> RoleTerms {
+pub(crate) fn terms(id: &str) -> RoleTerms {
     let exclusive = matches!(id, "owner" | "standard");
     RoleTerms {
         role: role(id),
@@ -57,7 +57,7 @@ fn rules(installation: &Installation) {
 }
 
 /// A root in use, owned by Ann.
-async fn owned(installation: &Installation, id: &str) -> Organization {
+pub(crate) async fn owned(installation: &Installation, id: &str) -> Organization {
     rules(installation);
     let holders = vec![InitialHolder { user: ANN.to_owned(), role: role("owner") }];
     let request = CreateOrganizationRequest { holders, ..root(id) };
@@ -70,7 +70,7 @@ fn grant(principal: &str, role_id: &str, node: &str) -> CreateRoleBindingRequest
     CreateRoleBindingRequest { parent: organization, role_binding: Some(binding), ..Default::default() }
 }
 
-async fn give(installation: &Installation, principal: &str, role_id: &str, node: &str) -> Result<RoleBinding, Status> {
+pub(crate) async fn give(installation: &Installation, principal: &str, role_id: &str, node: &str) -> Result<RoleBinding, Status> {
     let request = by(ANN, grant(principal, role_id, node));
     Ok(installation.role_bindings().create_role_binding(request).await?.into_inner())
 }
@@ -80,16 +80,16 @@ async fn bindings(installation: &Installation, organization: &str) -> Vec<RoleBi
     installation.role_bindings().list_role_bindings(by(ANN, request)).await.unwrap().into_inner().role_bindings
 }
 
-async fn held_by(installation: &Installation, organization: &str, principal: &str) -> Vec<String> {
+pub(crate) async fn held_by(installation: &Installation, organization: &str, principal: &str) -> Vec<String> {
     let all = bindings(installation, organization).await;
     all.into_iter().filter(|binding| binding.principal == principal).map(|binding| binding.role).collect()
 }
 
-async fn binding_of(installation: &Installation, organization: &str, principal: &str) -> RoleBinding {
+pub(crate) async fn binding_of(installation: &Installation, organization: &str, principal: &str) -> RoleBinding {
     bindings(installation, organization).await.into_iter().find(|binding| binding.principal == principal).unwrap()
 }
 
-async fn change_role(installation: &Installation, binding: &str, role_id: &str) -> Result<RoleBinding, Status> {
+pub(crate) async fn change_role(installation: &Installation, binding: &str, role_id: &str) -> Result<RoleBinding, Status> {
     let role_binding = Some(RoleBinding { name: binding.to_owned(), role: role(role_id), ..RoleBinding::default() });
     let request = UpdateRoleBindingRequest { role_binding, ..Default::default() };
     Ok(installation.role_bindings().update_role_binding(by(ANN, request)).await?.into_inner())
@@ -105,7 +105,7 @@ async fn remove(installation: &Installation, member: &str) -> Result<Vec<String>
     Ok(installation.members().delete_member(by(ANN, request)).await?.into_inner().removed_bindings)
 }
 
-async fn suspend(installation: &Installation, member: &str, state: member::State) -> Result<Member, Status> {
+pub(crate) async fn suspend(installation: &Installation, member: &str, state: member::State) -> Result<Member, Status> {
     let member = Some(Member { name: member.to_owned(), state: state.into(), ..Member::default() });
     let request = UpdateMemberRequest { member, ..Default::default() };
     Ok(installation.members().update_member(by(ANN, request)).await?.into_inner())
@@ -134,11 +134,11 @@ macro_rules! insist {
     };
 }
 
-fn refused<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, Status>) -> String {
     reason(&result.unwrap_err())
 }
 
-fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp { seconds: chrono::Utc::now().timestamp() + seconds, nanos: 0 }
 }
 

@@ -82,6 +82,15 @@ impl Sayings {
             }
             Kind::Myself(user) => actor == PLATFORM || actor == user,
             Kind::AnyOf(any) => any.requirements.iter().any(|requirement| self.may(actor, requirement)),
+            Kind::Assign(assign) if assign.invite => {
+                let binding = assign.binding.as_ref().unwrap();
+                self.asked.push(format!("{actor} invites to {} {}", binding.role, binding.node));
+                !self.denied.contains(&format!("{actor} invites")) && !self.denied.contains("invites")
+            }
+            Kind::Revoke(binding) => {
+                self.asked.push(format!("{actor} revokes {binding}"));
+                !self.denied.contains(&format!("{actor} revokes"))
+            }
             _ => true,
         }
     }

@@ -5,10 +5,11 @@ use api::{
     directory::v1::{
         CreateOrganizationRequest, CreateUserRequest, CreateWorkspaceRequest, Organization, User, Workspace,
         account_service_client::AccountServiceClient, ceiling_service_client::CeilingServiceClient,
-        group_service_client::GroupServiceClient, member_service_client::MemberServiceClient,
-        organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
-        resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
-        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
+        group_service_client::GroupServiceClient, invitation_service_client::InvitationServiceClient,
+        member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
+        partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
+        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
+        workspace_service_client::WorkspaceServiceClient,
     },
     feed::v1::{NodeState, Record, node_state::Lifecycle, record::State},
 };
@@ -22,7 +23,7 @@ use client::guard::Guard;
 use directory::Directory;
 use ledger::{Ledger, StoreConfig};
 use prost::Message;
-use sea_orm::{ConnectionTrait, Database, Statement};
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tonic::{Request, Status, transport::Channel};
 use tonic_types::StatusExt;
 use uuid::Uuid;
@@ -104,6 +105,10 @@ impl Installation {
         GroupServiceClient::new(self.channel.clone())
     }
 
+    pub(crate) fn invitations(&self) -> InvitationServiceClient<Channel> {
+        InvitationServiceClient::new(self.channel.clone())
+    }
+
     pub(crate) fn partnerships(&self) -> PartnershipServiceClient<Channel> {
         PartnershipServiceClient::new(self.channel.clone())
     }
@@ -144,6 +149,42 @@ impl Installation {
         let user = User { email: format!("{id}@example.com"), ..User::default() };
         let request = CreateUserRequest { user_id: id.to_owned(), user: Some(user), ..Default::default() };
         UserServiceClient::new(self.channel.clone()).create_user(by(PLATFORM, request)).await.unwrap();
+    }
+
+    /// All that the store has of rows, as text: every column of every table.
+    pub(crate) async fn everything(&self) -> String {
+        let reader = self.ledger.reader();
+        let backend = reader.get_database_backend();
+        let tables = match backend {
+            DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+            _ => "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
+        };
+        let mut text = String::new();
+        for table in reader.query_all_raw(Statement::from_string(backend, tables)).await.unwrap() {
+            let table: String = table.try_get("", "name").unwrap();
+            let columns = match backend {
+                DbBackend::Sqlite => format!("SELECT name FROM pragma_table_info('{table}')"),
+                _ => format!("SELECT column_name::text AS name FROM information_schema.columns WHERE table_name = '{table}'"),
+            };
+            for column in reader.query_all_raw(Statement::from_string(backend, columns)).await.unwrap() {
+                let column: String = column.try_get("", "name").unwrap();
+                // Bytes too: what is text in them is text here.
+                let value = match backend {
+                    DbBackend::Sqlite => format!("CAST(\"{column}\" AS TEXT)"),
+                    _ => format!(
+                        "CASE WHEN pg_typeof(\"{column}\")::text = 'bytea' THEN encode(convert_to(\"{column}\"::text, 'UTF8'), 'escape') ELSE \"{column}\"::text END"
+                    ),
+                };
+                let sql = format!("SELECT {value} AS value FROM \"{table}\"");
+                for row in reader.query_all_raw(Statement::from_string(backend, sql)).await.unwrap() {
+                    if let Ok(Some(value)) = row.try_get::<Option<String>>("", "value") {
+                        text.push_str(&value);
+                        text.push('\n');
+                    }
+                }
+            }
+        }
+        text
     }
 
     /// The latest record of a key in the feed; none if there is none, or it is gone.

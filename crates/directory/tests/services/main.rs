@@ -4,6 +4,7 @@
 mod access;
 mod authz;
 mod installation;
+mod invitations;
 mod nodes;
 mod organizations;
 
@@ -50,6 +51,22 @@ both_stores! {
     access::a_repeated_delete_gets_the_first_answer,
     access::an_address_belongs_to_one_user_without_regard_to_case,
     access::bindings_are_listed_by_node_and_principal_in_pages,
+    invitations::an_invitation_is_accepted_once_by_whom_it_is_for,
+    invitations::a_token_is_in_one_answer_and_nowhere_else,
+    invitations::a_wrong_token_and_one_of_somebody_else_look_the_same,
+    invitations::a_resent_invitation_has_another_token_and_rests_on_who_resent_it,
+    invitations::what_has_ended_cannot_be_accepted,
+    invitations::the_same_offer_is_pending_once,
+    invitations::pending_invitations_take_seats,
+    invitations::a_hundred_acceptances_for_five_seats_leave_five_holders,
+    invitations::fifty_acceptances_of_one_token_give_one_binding,
+    invitations::the_inviter_is_asked_about_at_acceptance,
+    invitations::acceptance_takes_the_place_of_another_organization_role,
+    invitations::invitations_end_with_their_member_user_node_and_sponsor,
+    invitations::what_has_expired_is_marked_and_at_last_forgotten,
+    invitations::invitations_are_listed_by_node_state_and_address,
+    invitations::a_verdict_about_an_invitation_is_that_of_the_call,
+    invitations::all_that_is_wrong_with_an_invitation_is_said_at_once,
     organizations::a_root_pins_the_role_model_and_needs_no_holder_where_no_role_is_required,
     organizations::an_organization_with_a_required_role_is_provisioning_until_it_has_a_holder,
     organizations::holders_become_members_and_get_their_roles_in_the_same_commit,

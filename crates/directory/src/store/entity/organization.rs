@@ -44,6 +44,8 @@ pub struct Model {
     pub role_model_revision: Option<i64>,
     /// A required role has not had a holder yet.
     pub provisioning: bool,
+    /// It was created by an invitation, and nobody has accepted one yet.
+    pub awaiting_acceptance: bool,
     /// It is closed for now.
     pub suspended: bool,
     /// It is deleted.
