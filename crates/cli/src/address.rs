@@ -28,11 +28,31 @@ pub(crate) struct Address {
     authz: Option<String>,
 }
 
+/// Whose doing it is.
+#[derive(Args)]
+pub(crate) struct OnBehalfOf {
+    /// The user on whose behalf it is done: `users/ann`.
+    #[arg(long = "as", default_value = "users/platform", value_name = "USER")]
+    user: String,
+}
+
+impl OnBehalfOf {
+    /// A session on their behalf.
+    pub(crate) fn session(&self, address: &Address) -> Result<Session, Failure> {
+        address.session()?.on_behalf_of(&self.user).map_err(|_| Failure::usage(format!("`{}` is not a user's name", self.user)))
+    }
+}
+
 impl Address {
     /// A session with all three services, on nobody's behalf.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
         let reach = |own: &Option<String>| reach(own.as_deref().unwrap_or(&self.address));
         Ok(Session::new(reach(&self.directory)?, reach(&self.role_catalog)?, reach(&self.authz)?))
+    }
+
+    /// Where the directory is asked.
+    pub(crate) fn of_directory(&self) -> String {
+        with_scheme(self.directory.as_deref().unwrap_or(&self.address))
     }
 
     /// Where authz is asked.

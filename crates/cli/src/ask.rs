@@ -51,7 +51,8 @@ impl Question {
     }
 }
 
-fn absolute(collection: &str, name: &str) -> String {
+/// A name, with its collection if it was left out.
+pub(crate) fn absolute(collection: &str, name: &str) -> String {
     if name.starts_with(collection) { name.to_owned() } else { format!("{collection}{name}") }
 }
 

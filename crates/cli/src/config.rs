@@ -50,6 +50,8 @@ pub(crate) struct StoreSection {
     pub(crate) url: Option<String>,
     /// Connections to PostgreSQL for writes; as many again for reads.
     pub(crate) max_connections: u32,
+    /// How long the audit trail is kept.
+    pub(crate) audit_retention_days: u32,
     /// The SQLite file under the data directory, where `url` was left out.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
@@ -57,7 +59,7 @@ pub(crate) struct StoreSection {
 
 impl Default for StoreSection {
     fn default() -> Self {
-        Self { url: None, max_connections: 16, file: None }
+        Self { url: None, max_connections: 16, audit_retention_days: 400, file: None }
     }
 }
 
@@ -103,6 +105,7 @@ impl Validate for StoreSection {
             problems.check(known, "url", "must begin with `postgres://` or `sqlite://`");
         }
         problems.check((1..=1_000).contains(&self.max_connections), "max_connections", "must be between 1 and 1000");
+        problems.check((1..=36_500).contains(&self.audit_retention_days), "audit_retention_days", "must be between 1 and 36500");
     }
 }
 

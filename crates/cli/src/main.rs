@@ -2,9 +2,14 @@
 
 mod address;
 mod ask;
+mod audit;
 mod config;
 mod demo;
+mod export;
+mod import;
+mod rows;
 mod serve;
+mod table;
 
 use std::process::ExitCode;
 
@@ -26,6 +31,12 @@ enum Command {
     Check(ask::Check),
     /// Ask why a user may or may not do something; exits as `check` does.
     Explain(ask::Explain),
+    /// List who changed what.
+    Audit(audit::Audit),
+    /// Apply rows of organizations, users, role bindings and so on from files; exits with 1 if any was refused.
+    Import(import::Import),
+    /// Write everything, or an organization, as rows that `import` reads.
+    Export(export::Export),
     /// Load the demo world: for each of the five role models an organization or agency with users for every role.
     Demo(demo::Demo),
 }
@@ -83,6 +94,9 @@ fn main() -> ExitCode {
             Command::Serve(serve) => serve.run().await,
             Command::Check(check) => check.run().await,
             Command::Explain(explain) => explain.run().await,
+            Command::Audit(audit) => audit.run().await,
+            Command::Import(import) => import.run().await,
+            Command::Export(export) => export.run().await,
             Command::Demo(demo) => demo.run().await,
         }
     });

@@ -17,7 +17,7 @@ use client::{
 };
 use decision::name::UserName;
 use directory::Directory;
-use ledger::{Ledger, StoreConfig, feed::FeedServer};
+use ledger::{Ledger, Retention, StoreConfig, feed::FeedServer};
 use replica::{Clock, Replica};
 use role_catalog::RoleCatalog;
 use tokio::{sync::oneshot, task::JoinHandle};
@@ -279,7 +279,9 @@ async fn open_ledger(config: &Config) -> Result<Ledger, Failure> {
     if let Some(folder) = config.store.file.as_deref().and_then(Path::parent) {
         std::fs::create_dir_all(folder).map_err(|error| Failure::usage(format!("cannot create `{}`: {error}", folder.display())))?;
     }
-    let store = StoreConfig { max_connections: config.store.max_connections, ..StoreConfig::new(url) };
+    let audit_age = Duration::from_secs(u64::from(config.store.audit_retention_days) * 24 * 3600);
+    let retention = Retention { audit_age, ..Retention::default() };
+    let store = StoreConfig { max_connections: config.store.max_connections, retention, ..StoreConfig::new(url) };
     Ledger::open(store).await.map_err(Failure::unavailable)
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use api::{
     authz::v1::check_service_client::CheckServiceClient,
     directory::v1::{
-        account_service_client::AccountServiceClient, ceiling_service_client::CeilingServiceClient,
-        group_service_client::GroupServiceClient, invitation_service_client::InvitationServiceClient,
-        member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
-        partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
-        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
-        workspace_service_client::WorkspaceServiceClient,
+        account_service_client::AccountServiceClient, audit_service_client::AuditServiceClient,
+        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient, import_service_client::ImportServiceClient,
+        invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
+        organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
+        resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
+        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
         permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,
@@ -99,6 +99,10 @@ stubs! {
     invitations: InvitationServiceClient over directory;
     /// Ceilings.
     ceilings: CeilingServiceClient over directory;
+    /// The audit trail.
+    audit: AuditServiceClient over directory;
+    /// Import and export.
+    import: ImportServiceClient over directory;
     /// Role models.
     role_models: RoleModelServiceClient over role_catalog;
     /// Roles.

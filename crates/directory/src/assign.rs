@@ -73,7 +73,13 @@ pub(crate) async fn reassign(
     let after = before.reassigned(assigned, change.now());
     store::role_binding::update(change.connection(), &after).await?;
     change.put(feed::role_binding(&after));
-    change.audit("role_bindings.update", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(
+        after.assigned.node.as_str(),
+        "role_bindings.update",
+        after.name.as_str(),
+        Some(before.audited()),
+        Some(after.audited()),
+    );
 
     if after.assigned.role != before.assigned.role {
         seat_kept(change, terms, &after.assigned.node, seat).await?;
@@ -102,7 +108,7 @@ pub(crate) async fn take(change: &mut Change, bindings: &[RoleBinding]) -> Resul
     store::role_binding::delete(change.connection(), bindings).await?;
     for binding in bindings {
         change.delete(binding.name.as_str());
-        change.audit("role_bindings.delete", binding.name.as_str(), Some(binding.audited()), None);
+        change.audit_at(binding.assigned.node.as_str(), "role_bindings.delete", binding.name.as_str(), Some(binding.audited()), None);
     }
     Ok(())
 }
@@ -189,7 +195,7 @@ pub(crate) async fn take_up(change: &mut Change, name: &NodeName) -> Result<(), 
 async fn write_new(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
     store::role_binding::insert(change.connection(), binding).await?;
     change.put(feed::role_binding(binding));
-    change.audit("role_bindings.create", binding.name.as_str(), None, Some(binding.audited()));
+    change.audit_at(binding.assigned.node.as_str(), "role_bindings.create", binding.name.as_str(), None, Some(binding.audited()));
     Ok(())
 }
 
@@ -235,7 +241,7 @@ pub(crate) fn has_time(change: &Change, assigned: &Assignment, path: &'static st
     Ok(())
 }
 
-fn is_organization_role(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> bool {
+pub(crate) fn is_organization_role(membership: &MembershipTerms, organization: &NodeName, assigned: &Assignment) -> bool {
     assigned.node == *organization
         && assigned.sponsor.is_none()
         && membership.organization_roles.iter().any(|role| role == assigned.role.as_str())

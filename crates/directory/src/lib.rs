@@ -8,7 +8,8 @@
 //! - `feed`: what decisions are made from, as records. `status`: every refusal.
 
 use api::directory::v1::{
-    account_service_server::AccountServiceServer, ceiling_service_server::CeilingServiceServer, group_service_server::GroupServiceServer,
+    account_service_server::AccountServiceServer, audit_service_server::AuditServiceServer, ceiling_service_server::CeilingServiceServer,
+    group_service_server::GroupServiceServer, import_service_server::ImportServiceServer,
     invitation_service_server::InvitationServiceServer, member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer, partnership_service_server::PartnershipServiceServer,
     resource_service_server::ResourceServiceServer, role_binding_service_server::RoleBindingServiceServer,
@@ -25,6 +26,7 @@ mod assign;
 mod ceiling;
 mod feed;
 mod group;
+mod import;
 mod invariants;
 mod invitation;
 mod member;
@@ -74,5 +76,7 @@ impl Directory {
             .add_service(PartnershipServiceServer::new(self.clone()))
             .add_service(RoleBindingServiceServer::new(self.clone()))
             .add_service(InvitationServiceServer::new(self.clone()))
+            .add_service(AuditServiceServer::new(self.clone()))
+            .add_service(ImportServiceServer::new(self.clone()))
     }
 }

@@ -150,7 +150,7 @@ pub(crate) async fn offer(change: &mut Change, draft: PartnershipDraft) -> Resul
     has_time(&partnership, change.now())?;
     store::partnership::insert(change.connection(), &partnership).await?;
     change.put(feed::partnership(&partnership));
-    change.audit("partners.create", partnership.name.as_str(), None, Some(partnership.audited()));
+    change.audit_at(partnership.node.as_str(), "partners.create", partnership.name.as_str(), None, Some(partnership.audited()));
     Ok(partnership)
 }
 
@@ -237,7 +237,7 @@ pub(crate) async fn end(change: &mut Change, name: &PartnershipName, etag: Etag)
     let invitations = invitation::end_of_sponsor(change, &sponsor).await?;
     store::partnership::delete(change.connection(), name).await?;
     change.delete(name.as_str());
-    change.audit("partners.delete", name.as_str(), Some(partnership.audited()), None);
+    change.audit_at(partnership.node.as_str(), "partners.delete", name.as_str(), Some(partnership.audited()), None);
     Ok(Ended { partnership, bindings: sponsored.into_iter().map(|binding| binding.name).collect(), invitations })
 }
 
@@ -250,7 +250,7 @@ async fn expected(change: &Change, name: &PartnershipName, etag: Etag) -> Result
 async fn write(change: &mut Change, action: &str, before: &Partnership, after: Partnership) -> Result<Partnership, Error> {
     store::partnership::update(change.connection(), &after).await?;
     change.put(feed::partnership(&after));
-    change.audit(action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(after.node.as_str(), action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
     Ok(after)
 }
 

@@ -1,8 +1,11 @@
 //! The handlers: read the request, ask for a permit, do it, write the answer.
 
 mod account;
+mod audit;
 mod ceiling;
+mod export;
 mod group;
+mod import;
 mod invitation;
 mod member;
 mod organization;

@@ -146,7 +146,7 @@ impl Directory {
             }
             store::partnership::delete(write.connection(), &name).await?;
             write.delete(name.as_str());
-            write.audit(entry("partners.expire", name.as_str(), partnership.audited()));
+            write.audit(entry("partners.expire", name.as_str(), &partnership.node, partnership.audited()));
             ended += 1;
         }
         bindings.sort_by(|one, other| one.name.cmp(&other.name));
@@ -171,14 +171,14 @@ async fn end_bindings(write: &mut Write<SystemAuthority>, bindings: &[RoleBindin
     store::role_binding::delete(write.connection(), bindings).await?;
     for binding in bindings {
         write.delete(binding.name.as_str());
-        write.audit(entry("role_bindings.expire", binding.name.as_str(), binding.audited()));
+        write.audit(entry("role_bindings.expire", binding.name.as_str(), &binding.assigned.node, binding.audited()));
     }
     Ok(())
 }
 
 async fn close(write: &mut Write<SystemAuthority>, action: &str, before: &Invitation, after: &Invitation) -> Result<(), LedgerError> {
     store::invitation::update(write.connection(), after).await?;
-    write.audit(AuditEntry { after: Some(after.audited()), ..entry(action, before.name.as_str(), before.audited()) });
+    write.audit(AuditEntry { after: Some(after.audited()), ..entry(action, before.name.as_str(), &before.offer.node, before.audited()) });
     Ok(())
 }
 
@@ -187,6 +187,6 @@ fn kept_since(now: DateTime<Utc>) -> DateTime<Utc> {
     now - TimeDelta::days(KEPT_DAYS)
 }
 
-fn entry(action: &str, resource: &str, before: serde_json::Value) -> AuditEntry {
-    AuditEntry { resource: resource.to_owned(), action: action.to_owned(), before: Some(before), after: None }
+fn entry(action: &str, resource: &str, node: &NodeName, before: serde_json::Value) -> AuditEntry {
+    AuditEntry { resource: resource.to_owned(), node: Some(node.to_string()), action: action.to_owned(), before: Some(before), after: None }
 }

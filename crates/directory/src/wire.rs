@@ -1,8 +1,10 @@
 //! Messages to domain values and back: the only place that knows both. Everything is parsed here, all fields of a request at once.
 
 pub(crate) mod account;
+pub(crate) mod audit;
 pub(crate) mod ceiling;
 pub(crate) mod group;
+pub(crate) mod import;
 pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod organization;

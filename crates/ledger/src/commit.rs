@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResul
 use uuid::Uuid;
 
 use crate::{
-    audit::{AuditEntry, owner},
+    audit::{AuditEntry, container, owner},
     begin::WriteRequest,
     error::Error,
     locks::revision,
@@ -124,13 +124,13 @@ WITH head AS (
 ), stamped AS (
   UPDATE tree SET rev = head.rev, nonce = head.nonce FROM head WHERE tree.root = ANY($6::text[])
 ), audited AS (
-  INSERT INTO audit_entry(rev, entry, caller, actor, method, request_id, owner, resource, action, before_state, after_state)
-  SELECT head.rev, (a.entry - 1)::integer, $7, $8, $9, $10::uuid, a.owner, a.resource, a.action,
+  INSERT INTO audit_entry(rev, entry, caller, actor, method, request_id, owner, node, resource, action, before_state, after_state)
+  SELECT head.rev, (a.entry - 1)::integer, $7, $8, $9, $10::uuid, a.owner, NULLIF(a.node, ''), a.resource, a.action,
     NULLIF(a.before_state, '')::jsonb, NULLIF(a.after_state, '')::jsonb
-  FROM head, unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
-    WITH ORDINALITY AS a(owner, resource, action, before_state, after_state, entry)
+  FROM head, unnest($11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+    WITH ORDINALITY AS a(owner, node, resource, action, before_state, after_state, entry)
 ), answered AS (
-  UPDATE request_log SET response = $16, rev = head.rev, nonce = head.nonce
+  UPDATE request_log SET response = $17, rev = head.rev, nonce = head.nonce
   FROM head WHERE caller = $7 AND actor = $8 AND method = $9 AND request_id = $10::uuid
 )
 SELECT rev, nonce, epoch FROM head";
@@ -138,7 +138,7 @@ SELECT rev, nonce, epoch FROM head";
 async fn record_on_postgres(transaction: &DatabaseTransaction, batch: Batch) -> Result<Token, DbErr> {
     let gone: Vec<bool> = batch.states.iter().map(|state| state.payload.is_none()).collect();
     let (keys, payloads): (Vec<_>, Vec<_>) = batch.states.into_iter().map(|state| (state.key, state.payload.unwrap_or_default())).unzip();
-    // No JSON text is empty, so an empty one stands for none.
+    // No JSON text is empty, nor any name, so an empty one stands for none.
     let json = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     let each = |column: &dyn Fn(&AuditEntry) -> String| Value::from(batch.audit.iter().map(column).collect::<Vec<_>>());
     let values = [
@@ -153,6 +153,7 @@ async fn record_on_postgres(transaction: &DatabaseTransaction, batch: Batch) -> 
         batch.method.into(),
         batch.request_id.into(),
         each(&|entry| owner(&entry.resource).to_owned()),
+        each(&|entry| container(entry).unwrap_or_default().to_owned()),
         each(&|entry| entry.resource.clone()),
         each(&|entry| entry.action.clone()),
         each(&|entry| json(&entry.before)),
@@ -192,8 +193,8 @@ async fn record_on_sqlite(transaction: &DatabaseTransaction, batch: Batch) -> Re
     }
     for (number, entry) in batch.audit.into_iter().enumerate() {
         let sql =
-            "INSERT INTO audit_entry(rev, entry, at, caller, actor, method, request_id, owner, resource, action, before_state, after_state)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+            "INSERT INTO audit_entry(rev, entry, at, caller, actor, method, request_id, owner, node, resource, action, before_state, after_state)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
         let values = vec![
             rev.into(),
             ordinal(number)?,
@@ -203,6 +204,7 @@ async fn record_on_sqlite(transaction: &DatabaseTransaction, batch: Batch) -> Re
             batch.method.into(),
             batch.request_id.into(),
             owner(&entry.resource).to_owned().into(),
+            container(&entry).map(ToOwned::to_owned).into(),
             entry.resource.into(),
             entry.action.into(),
             entry.before.into(),

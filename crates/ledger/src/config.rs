@@ -16,13 +16,15 @@ pub struct StoreConfig {
     pub retention: Retention,
 }
 
-/// How long the past is kept: whatever is younger than `age`, and at least `changes` of the feed.
+/// How long the past is kept: whatever is younger than `age`, at least `changes` of the feed, and the audit trail longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Of changes, tombstones and answers to requests.
     pub age: Duration,
     /// The number of revisions that are kept however old.
     pub changes: u64,
+    /// Of the audit trail.
+    pub audit_age: Duration,
     /// How often what is older is deleted.
     pub interval: Duration,
 }
@@ -49,6 +51,7 @@ impl std::fmt::Debug for StoreConfig {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { age: Duration::from_secs(24 * 3600), changes: 100_000, interval: Duration::from_secs(60) }
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self { age: DAY, changes: 100_000, audit_age: 400 * DAY, interval: Duration::from_secs(60) }
     }
 }

@@ -24,7 +24,7 @@ mod schema;
 mod secret;
 mod write;
 
-pub use audit::{AuditEntry, AuditQuery, AuditRecord};
+pub use audit::{AuditEntry, AuditPage, AuditQuery, AuditRecord, AuditScope};
 pub use authority::{Authority, Stamp, SystemAuthority};
 pub use begin::{Begun, WriteRequest};
 pub use config::{Retention, StoreConfig};

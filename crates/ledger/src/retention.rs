@@ -1,4 +1,5 @@
-//! What is forgotten: changes, tombstones and answers that are older than the retention. The audit trail is kept.
+//! What is forgotten: changes, tombstones and answers that are older than the retention, and audit entries that
+//! are older than theirs.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Forgotten {
     pub tombstones: u64,
     /// Answers to requests.
     pub answers: u64,
+    /// Entries of the audit trail.
+    pub audit_entries: u64,
 }
 
 impl Ledger {
@@ -47,8 +50,7 @@ impl Ledger {
     /// the log is deleted in batches, so that no transaction is long. The change at the floor stays: its nonce proves a cursor there.
     pub async fn forget(&self) -> Result<Forgotten, Error> {
         let now = self.now().await?;
-        let age = TimeDelta::from_std(self.inner.retention.age).unwrap_or(TimeDelta::MAX);
-        let cutoff = now.checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let cutoff = earlier(now, self.inner.retention.age);
         let kept = i64::try_from(self.inner.retention.changes).unwrap_or(i64::MAX);
 
         let mut forgotten = Forgotten::default();
@@ -80,6 +82,12 @@ impl Ledger {
                 "DELETE FROM request_log WHERE (caller, actor, method, request_id) IN (
                    SELECT caller, actor, method, request_id FROM request_log WHERE at < $1 ORDER BY at LIMIT $2)",
                 cutoff.into(),
+            )
+            .await?;
+        forgotten.audit_entries = self
+            .in_batches(
+                "DELETE FROM audit_entry WHERE (rev, entry) IN (SELECT rev, entry FROM audit_entry WHERE at < $1 ORDER BY at LIMIT $2)",
+                earlier(now, self.inner.retention.audit_age).into(),
             )
             .await?;
         Ok(forgotten)
@@ -125,4 +133,10 @@ impl Ledger {
     async fn change<const N: usize>(&self, sql: &str, values: [Value; N]) -> Result<u64, Error> {
         Ok(self.inner.writer.execute_raw(Statement::from_sql_and_values(self.backend(), sql, values)).await?.rows_affected())
     }
+}
+
+/// So long before.
+fn earlier(now: DateTime<Utc>, age: Duration) -> DateTime<Utc> {
+    let age = TimeDelta::from_std(age).unwrap_or(TimeDelta::MAX);
+    now.checked_sub_signed(age).unwrap_or(DateTime::<Utc>::MIN_UTC)
 }

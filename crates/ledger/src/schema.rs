@@ -12,7 +12,7 @@ pub(crate) struct LedgerMigrator;
 
 impl MigratorTrait for LedgerMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateLedger)]
+        vec![Box::new(CreateLedger), Box::new(IndexAudit)]
     }
 
     fn migration_table_name() -> DynIden {
@@ -49,6 +49,42 @@ impl MigrationTrait for CreateLedger {
         Some(true)
     }
 }
+
+/// The audit trail is read by node, by actor and by time, and forgotten by time.
+struct IndexAudit;
+
+impl MigrationName for IndexAudit {
+    fn name(&self) -> &str {
+        "m0002_index_audit"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for IndexAudit {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let connection = manager.get_connection();
+        let column = match connection.get_database_backend() {
+            DbBackend::Sqlite => "ALTER TABLE audit_entry ADD COLUMN node text;",
+            _ => r#"ALTER TABLE audit_entry ADD COLUMN node text COLLATE "C";"#,
+        };
+        connection.execute_unprepared(column).await?;
+        connection.execute_unprepared(AUDIT_INDEXES).await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
+
+// audit_entry.node: the workspace or account that an entry is at or in; most are in none, and cost these indexes nothing.
+const AUDIT_INDEXES: &str = "
+CREATE INDEX audit_entry_node ON audit_entry(node, rev, entry) WHERE node IS NOT NULL;
+CREATE INDEX audit_entry_node_actor ON audit_entry(node, actor, rev, entry) WHERE node IS NOT NULL;
+CREATE INDEX audit_entry_owner_actor ON audit_entry(owner, actor, rev, entry);
+CREATE INDEX audit_entry_actor ON audit_entry(actor, rev, entry);
+CREATE INDEX audit_entry_at ON audit_entry(at, rev);
+";
 
 // feed_head: one row, updated by every commit. Room in its page (fillfactor) and eager vacuuming keep its versions short.
 // feed_change: the log, a row for each part of a commit; payload is a WatchResponse of `records` and, in the last, `trees`.

@@ -69,7 +69,13 @@ impl Revision {
 
     /// The entry of the audit trail.
     pub(crate) fn audit_entry(&self) -> AuditEntry {
-        AuditEntry { resource: self.name().to_string(), action: "roleModels.push".to_owned(), before: None, after: Some(self.audited()) }
+        AuditEntry {
+            resource: self.name().to_string(),
+            node: None,
+            action: "roleModels.push".to_owned(),
+            before: None,
+            after: Some(self.audited()),
+        }
     }
 }
 

@@ -64,6 +64,12 @@ const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1000;
 
 impl Call {
+    /// The same with another time to be done by: for one of the parts of a stream.
+    #[must_use]
+    pub fn within(&self, deadline: Deadline) -> Self {
+        Self { deadline, ..self.clone() }
+    }
+
     /// Reads who asks. UNAUTHENTICATED without an actor.
     pub fn reading<T>(request: &Request<T>, method: &'static str) -> Result<Self, Status> {
         let identity = identity::of(request)?.clone();
@@ -122,6 +128,11 @@ impl WriteCall {
     /// Whether it only asks for the verdict.
     pub fn only_validates(&self) -> bool {
         self.validate_only
+    }
+
+    /// A write that is a part of a longer call. It has no request id: what it writes tells whether it was done.
+    pub fn part_of(call: &Call, validate_only: bool) -> Self {
+        Self { call: call.clone(), request_id: None, body_hash: [0; 32], validate_only }
     }
 
     /// Whether it may have been answered before.

@@ -103,6 +103,15 @@ impl Service {
         }
     }
 
+    /// Opens a write that is a part of a longer call.
+    pub async fn open_part(&self, call: &WriteCall, ask: Ask) -> Result<Change, Status> {
+        let permit = self.permit_to_write(&call.call, ask).await?;
+        match self.ledger.begin(call.request(), Permitted::from(permit)).await.map_err(ledger_status)? {
+            Begun::Open(write) => Ok(Change { write, now: self.now() }),
+            Begun::Replay { .. } => Err(internal("a write without a request id was answered before")),
+        }
+    }
+
     /// How the same call was answered before, if it was: for writes that read what they are about before they ask for the permit.
     pub async fn answered_before<R: Answer>(&self, call: &WriteCall) -> Result<Option<Response<R>>, Status> {
         if !call.is_repeatable() {
@@ -161,7 +170,18 @@ impl Change {
 
     /// An entry of the audit trail. `before` and `after` are what the thing was and became.
     pub fn audit(&mut self, action: &str, resource: &str, before: Option<Value>, after: Option<Value>) {
-        self.write.audit(AuditEntry { resource: resource.to_owned(), action: action.to_owned(), before, after });
+        self.write.audit(AuditEntry { resource: resource.to_owned(), node: None, action: action.to_owned(), before, after });
+    }
+
+    /// An entry about a node that the resource's name does not tell: of a role binding where it is. The trail of the node shows it.
+    pub fn audit_at(&mut self, node: &str, action: &str, resource: &str, before: Option<Value>, after: Option<Value>) {
+        let node = Some(node.to_owned());
+        self.write.audit(AuditEntry { resource: resource.to_owned(), node, action: action.to_owned(), before, after });
+    }
+
+    /// Commits what has no answer of its own.
+    pub async fn commit(self) -> Result<(), Status> {
+        self.write.commit(&[]).await.map(|_| ()).map_err(ledger_status)
     }
 
     /// Commits, and answers with the revision.

@@ -164,6 +164,13 @@ impl Fields {
         }
     }
 
+    /// INVALID_ARGUMENT for one field.
+    pub fn one<T>(path: &str, description: &str) -> Result<T, Status> {
+        let mut fields = Self::default();
+        fields.wrong(path, description);
+        fields.finish(None)
+    }
+
     fn refusal(self) -> Status {
         let message = match self.wrong.as_slice() {
             [(path, description)] => format!("`{path}` is not right: {description}"),

@@ -130,6 +130,7 @@ lists!(
     directory::ListPartnershipsRequest,
     directory::ListRoleBindingsRequest,
     directory::ListInvitationsRequest,
+    directory::ListAuditEntriesRequest,
 );
 
 lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);

@@ -36,7 +36,7 @@ pub(crate) async fn accept(
     // First, so that it takes no seat any more when the binding does.
     let after = before.accepted(actor.clone(), name.clone(), change.now());
     store::invitation::update(change.connection(), &after).await?;
-    change.audit("invitations.accept", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(after.offer.node.as_str(), "invitations.accept", after.name.as_str(), Some(before.audited()), Some(after.audited()));
     let given = match &replaces {
         Some(binding) => assign::reassign(change, binding, assigned, terms, Seat::Reserved).await,
         None => assign::give(change, RoleBinding::new(name, assigned, change.now()), terms, Seat::Reserved).await,
@@ -51,7 +51,7 @@ pub(crate) async fn decline(change: &mut Change, seen: &Invitation, actor: &User
     let Some(before) = theirs(change, seen, actor).await? else { return Ok(None) };
     let after = before.in_state(State::Declined, change.now());
     store::invitation::update(change.connection(), &after).await?;
-    change.audit("invitations.decline", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(after.offer.node.as_str(), "invitations.decline", after.name.as_str(), Some(before.audited()), Some(after.audited()));
     Ok(Some(after))
 }
 

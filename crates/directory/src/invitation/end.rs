@@ -56,6 +56,6 @@ pub(super) async fn expected(change: &Change, name: &InvitationName, etag: Etag)
 
 async fn close(change: &mut Change, action: &str, before: &Invitation, after: Invitation) -> Result<Invitation, Error> {
     store::invitation::update(change.connection(), &after).await?;
-    change.audit(action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(after.offer.node.as_str(), action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
     Ok(after)
 }

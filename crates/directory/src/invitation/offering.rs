@@ -46,7 +46,7 @@ pub(crate) async fn offer(
     let token = Token::new();
     let invitation = Invitation::new(draft, token.hash(), inviter.clone(), change.now())?;
     store::invitation::insert(change.connection(), &invitation).await?;
-    change.audit("invitations.create", invitation.name.as_str(), None, Some(invitation.audited()));
+    change.audit_at(invitation.offer.node.as_str(), "invitations.create", invitation.name.as_str(), None, Some(invitation.audited()));
     seats_kept(change.connection(), terms, &invitation.offer.node, change.now()).await?;
     Ok(Settled::Done((invitation, token)))
 }
@@ -71,7 +71,7 @@ pub(crate) async fn resend(
     let expire_time = until(wanted.expire_time, "expire_time", change.now())?;
     let after = before.resent(token.hash(), expire_time, inviter.clone(), change.now());
     store::invitation::update(change.connection(), &after).await?;
-    change.audit("invitations.resend", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit_at(after.offer.node.as_str(), "invitations.resend", after.name.as_str(), Some(before.audited()), Some(after.audited()));
     seats_kept(change.connection(), terms, &after.offer.node, change.now()).await?;
     Ok(Settled::Done((after, token)))
 }

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status, async_trait};
 use super::{nothing_below, open_below};
 use crate::{
     Directory,
-    account::Account,
+    account::{Account, AccountDraft},
     feed, invitation,
     status::Error,
     store,
@@ -37,14 +37,7 @@ impl AccountService for Directory {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        open_below(&change, &parent).await?;
-        if store::account::find(change.connection(), &draft.name).await.map_err(Error::from)?.is_some() {
-            return Err(Error::AlreadyExists { name: draft.name.to_string() }.into());
-        }
-        let account = Account::new(draft, change.now());
-        store::account::insert(change.connection(), &account).await.map_err(Error::from)?;
-        change.put(feed::account(&account));
-        change.audit("accounts.create", account.name.as_str(), None, Some(account.audited()));
+        let account = create(&mut change, draft).await?;
         change.answer(write(&account)).await
     }
 
@@ -117,6 +110,18 @@ impl AccountService for Directory {
         let after = before.resumed(change.now())?;
         replace(change, "accounts.resume", &before, &after).await
     }
+}
+
+pub(super) async fn create(change: &mut Change, draft: AccountDraft) -> Result<Account, Error> {
+    open_below(change, &draft.parent()).await?;
+    if store::account::find(change.connection(), &draft.name).await?.is_some() {
+        return Err(Error::AlreadyExists { name: draft.name.to_string() });
+    }
+    let account = Account::new(draft, change.now());
+    store::account::insert(change.connection(), &account).await?;
+    change.put(feed::account(&account));
+    change.audit("accounts.create", account.name.as_str(), None, Some(account.audited()));
+    Ok(account)
 }
 
 /// The account as it is, if it is as the client has seen it and can be changed.

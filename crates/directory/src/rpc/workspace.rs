@@ -36,14 +36,7 @@ impl WorkspaceService for Directory {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        open_below(&change, &organization).await?;
-        if store::workspace::find(change.connection(), &name).await.map_err(Error::from)?.is_some() {
-            return Err(Error::AlreadyExists { name: name.to_string() }.into());
-        }
-        let workspace = Workspace::new(name, display_name, change.now());
-        store::workspace::insert(change.connection(), &workspace).await.map_err(Error::from)?;
-        change.put(feed::workspace(&workspace));
-        change.audit("workspaces.create", workspace.name.as_str(), None, Some(workspace.audited()));
+        let workspace = create(&mut change, name, display_name).await?;
         change.answer(write(&workspace)).await
     }
 
@@ -95,6 +88,18 @@ impl WorkspaceService for Directory {
         change.audit("workspaces.delete", name.as_str(), Some(before.audited()), Some(after.audited()));
         change.answer(write(&after)).await
     }
+}
+
+pub(super) async fn create(change: &mut Change, name: NodeName, display_name: String) -> Result<Workspace, Error> {
+    open_below(change, &name.organization()).await?;
+    if store::workspace::find(change.connection(), &name).await?.is_some() {
+        return Err(Error::AlreadyExists { name: name.to_string() });
+    }
+    let workspace = Workspace::new(name, display_name, change.now());
+    store::workspace::insert(change.connection(), &workspace).await?;
+    change.put(feed::workspace(&workspace));
+    change.audit("workspaces.create", workspace.name.as_str(), None, Some(workspace.audited()));
+    Ok(workspace)
 }
 
 /// The workspace as it is, if it is as the client has seen it and can be changed.

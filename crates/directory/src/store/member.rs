@@ -21,6 +21,15 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &MemberName) -> Result
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
 }
 
+/// Those of some memberships that are there.
+pub(crate) async fn find_all<'n>(
+    db: &impl ConnectionTrait,
+    names: impl Iterator<Item = &'n MemberName>,
+) -> Result<Vec<Member>, StoreError> {
+    let rows = Entity::find().filter(Column::Name.is_in(names.map(MemberName::as_str))).all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 /// What a member has in the organization of the membership.
 pub(crate) async fn holdings(db: &impl ConnectionTrait, name: &MemberName, user: &UserName) -> Result<Holdings, StoreError> {
     let organization = name.organization();

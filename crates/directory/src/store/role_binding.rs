@@ -107,6 +107,14 @@ pub(crate) async fn held_by(
     Ok(bindings.into_iter().filter_map(|binding| Some((binding.assigned.user()?.clone(), binding.assigned.role.clone()))).collect())
 }
 
+/// Those of some bindings that are there.
+pub(crate) async fn find_all<'n>(
+    db: &impl ConnectionTrait,
+    names: impl Iterator<Item = &'n BindingName>,
+) -> Result<Vec<RoleBinding>, StoreError> {
+    all(db, Where::all().add(Column::Name.is_in(names.map(BindingName::as_str)))).await
+}
+
 /// How many hold a role directly at a node.
 pub(crate) async fn count_holders(db: &impl ConnectionTrait, node: &NodeName, role: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
     let holders = Where::all().add(Column::Node.eq(node.as_str())).add(Column::Role.eq(role)).add(unended(now));

@@ -21,6 +21,12 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &UserName) -> Result<O
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
 }
 
+/// Those of some users that are there, deleted ones too.
+pub(crate) async fn find_all<'n>(db: &impl ConnectionTrait, names: impl Iterator<Item = &'n UserName>) -> Result<Vec<User>, StoreError> {
+    let rows = Entity::find().filter(Column::Name.is_in(names.map(UserName::as_str))).all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 /// The same, and nobody changes or deletes it until the transaction ends.
 pub(crate) async fn find_for_update(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<User>, StoreError> {
     Entity::find_by_id(name.as_str()).lock_exclusive().one(db).await?.map(read).transpose().map_err(Into::into)

@@ -4,12 +4,12 @@ use api::{
     authz::v1::permit_service_server::PermitServiceServer,
     directory::v1::{
         CreateOrganizationRequest, CreateUserRequest, CreateWorkspaceRequest, Organization, User, Workspace,
-        account_service_client::AccountServiceClient, ceiling_service_client::CeilingServiceClient,
-        group_service_client::GroupServiceClient, invitation_service_client::InvitationServiceClient,
-        member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
-        partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
-        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
-        workspace_service_client::WorkspaceServiceClient,
+        account_service_client::AccountServiceClient, audit_service_client::AuditServiceClient,
+        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient, import_service_client::ImportServiceClient,
+        invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
+        organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
+        resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
+        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
     feed::v1::{NodeState, Record, node_state::Lifecycle, record::State},
 };
@@ -121,6 +121,18 @@ impl Installation {
         RoleBindingServiceClient::new(self.channel.clone())
     }
 
+    pub(crate) fn audit(&self) -> AuditServiceClient<Channel> {
+        AuditServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn import(&self) -> ImportServiceClient<Channel> {
+        ImportServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres")
+    }
+
     /// A root with this id.
     pub(crate) async fn root(&self, id: &str) -> Organization {
         self.organizations().create_organization(by(PLATFORM, root(id))).await.unwrap().into_inner()
@@ -214,6 +226,13 @@ impl Installation {
     pub(crate) async fn revision(&self) -> u64 {
         self.ledger.head().await.unwrap().revision
     }
+}
+
+/// A number in the database: `SELECT … AS n`.
+pub(crate) async fn number(ledger: &Ledger, sql: &str) -> i64 {
+    let reader = ledger.reader();
+    let row = reader.query_one_raw(Statement::from_string(reader.get_database_backend(), sql)).await.unwrap();
+    row.unwrap().try_get("", "n").unwrap()
 }
 
 /// A request to create a root.

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "all of this is test code, also what is not a test itself")]
 
 mod access;
+mod audit;
 mod authz;
+mod imports;
 mod installation;
 mod invitations;
 mod nodes;
@@ -67,6 +69,15 @@ both_stores! {
     invitations::invitations_are_listed_by_node_state_and_address,
     invitations::a_verdict_about_an_invitation_is_that_of_the_call,
     invitations::all_that_is_wrong_with_an_invitation_is_said_at_once,
+    audit::a_node_has_the_trail_of_what_is_at_and_in_it_in_pages_that_stay,
+    audit::who_may_not_see_a_trail_does_not_learn_of_it,
+    imports::rows_are_there_once_however_often_they_are_imported,
+    imports::what_differs_from_what_is_there_is_refused_with_the_field,
+    imports::refused_rows_are_found_and_the_others_are_done,
+    imports::a_row_needs_what_its_single_call_needs,
+    imports::a_dry_run_judges_and_writes_nothing,
+    imports::where_granting_takes_nobody_in_a_binding_brings_its_member,
+    imports::an_export_imports_into_an_empty_installation,
     organizations::a_root_pins_the_role_model_and_needs_no_holder_where_no_role_is_required,
     organizations::an_organization_with_a_required_role_is_provisioning_until_it_has_a_holder,
     organizations::holders_become_members_and_get_their_roles_in_the_same_commit,

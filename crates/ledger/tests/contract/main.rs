@@ -20,6 +20,7 @@ macro_rules! store_contract {
     ($store:ident) => {
         store_contract! { $store:
             writes::a_write_is_in_the_database_with_its_record_its_stamp_and_its_audit_entry,
+            writes::the_trail_is_read_by_owner_node_resource_actor_action_and_time,
             writes::a_write_that_is_dropped_leaves_nothing,
             writes::writes_that_are_given_up_at_any_moment_leave_nothing_behind_and_block_nobody,
             writes::a_write_with_a_failed_statement_cannot_be_committed_and_leaves_nothing,
@@ -47,6 +48,7 @@ macro_rules! store_contract {
             feed::a_rewritten_history_is_noticed,
             feed::streams_end_with_the_drain,
             retention::what_is_old_is_forgotten_and_what_is_kept_can_be_watched,
+            retention::the_audit_trail_is_kept_for_a_time_of_its_own,
             retention::an_answer_within_the_retention_is_kept,
         }
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger::{Begun, Retention, WriteRequest};
+use ledger::{AuditEntry, Begun, Retention, WriteRequest};
 use uuid::Uuid;
 
 use crate::{
@@ -49,4 +49,23 @@ pub(crate) async fn an_answer_within_the_retention_is_kept(store: &TestStore) {
     let forgotten = ledger.forget().await.unwrap();
     assert_eq!((forgotten.floor, forgotten.parts, forgotten.answers), (0, 0, 0));
     assert!(matches!(ledger.begin(request, system(TREE)).await, Ok(Begun::Replay { .. })));
+}
+
+pub(crate) async fn the_audit_trail_is_kept_for_a_time_of_its_own(store: &TestStore) {
+    let kept = store.open_with(Retention { age: Duration::ZERO, changes: 0, ..Retention::default() }).await;
+    for _ in 0..3 {
+        let mut write = open_write(&kept, request(), system(TREE)).await.unwrap();
+        // More than are deleted at once.
+        for number in 0..700 {
+            let (resource, action) = (format!("organizations/acme/members/u{number}"), "members.create".to_owned());
+            write.audit(AuditEntry { resource, node: None, action, before: None, after: None });
+        }
+        write.commit(b"").await.unwrap();
+    }
+    assert_eq!(kept.forget().await.unwrap().audit_entries, 0, "younger than 400 days");
+    kept.close().await;
+    drop(kept);
+    let ledger = store.open_with(Retention { audit_age: Duration::ZERO, ..Retention::default() }).await;
+    assert_eq!(ledger.forget().await.unwrap().audit_entries, 2_100);
+    assert_eq!(count(ledger.reader(), "audit_entry").await, 0);
 }

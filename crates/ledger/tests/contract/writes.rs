@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use ledger::{AuditEntry, AuditQuery, Begun, Error, StoreError, WriteRequest, classify};
+use chrono::{TimeDelta, Utc};
+use ledger::{AuditEntry, AuditQuery, AuditScope, Begun, Error, StoreError, WriteRequest, classify};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -20,11 +21,13 @@ pub(crate) async fn a_write_is_in_the_database_with_its_record_its_stamp_and_its
     write.put(record("organizations/acme", "first"));
     let created = AuditEntry {
         resource: "organizations/acme/workspaces/emea".to_owned(),
+        node: Some("organizations/acme/workspaces/emea".to_owned()),
         action: "workspaces.create".to_owned(),
         before: None,
         after: Some(json!({"display_name": "EMEA"})),
     };
-    let changed = AuditEntry { resource: "users/ann".to_owned(), action: "users.update".to_owned(), before: Some(json!(1)), after: None };
+    let changed =
+        AuditEntry { resource: "users/ann".to_owned(), node: None, action: "users.update".to_owned(), before: Some(json!(1)), after: None };
     write.audit(created.clone());
     write.audit(changed);
     let committed = write.commit(b"").await.unwrap();
@@ -37,13 +40,63 @@ pub(crate) async fn a_write_is_in_the_database_with_its_record_its_stamp_and_its
     assert_eq!(snapshot.records["organizations/acme"], (1, record("organizations/acme", "first")));
     assert_eq!(snapshot.trees[TREE], 1);
 
-    let query = AuditQuery { owner: TREE.to_owned(), resource: None, before: None, limit: 10 };
-    let trail = ledger.audit_trail(&query).await.unwrap();
-    assert_eq!(trail.len(), 1, "entries are in the trail of their owner alone");
-    assert_eq!((trail[0].revision, trail[0].entry, &trail[0].what), (1, 0, &created));
-    assert_eq!(trail[0].actor, "users/ann");
-    let next = AuditQuery { before: Some((trail[0].revision, trail[0].entry)), ..query };
-    assert_eq!(ledger.audit_trail(&next).await.unwrap(), []);
+    let trail = ledger.audit_trail(&trail_of(AuditScope::Owner(TREE.to_owned()))).await.unwrap();
+    assert_eq!((trail.records.len(), trail.next), (1, None), "entries are in the trail of their owner alone");
+    assert_eq!((trail.records[0].revision, trail.records[0].entry, &trail.records[0].what), (1, 0, &created));
+    assert_eq!(trail.records[0].actor, "users/ann");
+}
+
+fn trail_of(scope: AuditScope) -> AuditQuery {
+    AuditQuery { scope, actor: None, action: None, since: None, until: None, before: None, limit: 10 }
+}
+
+pub(crate) async fn the_trail_is_read_by_owner_node_resource_actor_action_and_time(store: &TestStore) {
+    let ledger = store.open().await;
+    let binding = "organizations/acme/roleBindings/b1";
+    let emea = "organizations/acme/workspaces/emea";
+    let done = [
+        ("users/ann", emea, None, "workspaces.create"),
+        ("users/bob", binding, Some("organizations/acme/workspaces/emea/campaigns/42"), "role_bindings.create"),
+        ("users/ann", "organizations/acme/members/ann", None, "members.create"),
+        ("users/ann", "users/ann", None, "users.update"),
+        ("users/bob", binding, Some("organizations/acme/workspaces/emea/campaigns/42"), "role_bindings.update"),
+    ];
+    for (actor, resource, node, action) in done {
+        let mut write = open_write(&ledger, WriteRequest { actor: actor.to_owned(), ..request() }, system(TREE)).await.unwrap();
+        let (node, after) = (node.map(ToOwned::to_owned), Some(json!({})));
+        write.audit(AuditEntry { resource: resource.to_owned(), node, action: action.to_owned(), before: None, after });
+        write.commit(b"").await.unwrap();
+    }
+    let revisions = async |query: AuditQuery| -> Vec<u64> {
+        let page = ledger.audit_trail(&query).await.unwrap();
+        page.records.iter().map(|record| record.revision).collect()
+    };
+    let (acme, all) = (trail_of(AuditScope::Owner(TREE.to_owned())), trail_of(AuditScope::Everything));
+    assert_eq!(revisions(all.clone()).await, [5, 4, 3, 2, 1]);
+    assert_eq!(revisions(acme.clone()).await, [5, 3, 2, 1]);
+    assert_eq!(revisions(trail_of(AuditScope::Node(emea.to_owned()))).await, [5, 2, 1]);
+    let of_binding = trail_of(AuditScope::Resource(binding.to_owned()));
+    assert_eq!(revisions(of_binding.clone()).await, [5, 2]);
+    let by = |query: &AuditQuery, actor: &str| AuditQuery { actor: Some(actor.to_owned()), ..query.clone() };
+    assert_eq!(revisions(by(&all, "users/ann")).await, [4, 3, 1]);
+    assert_eq!(revisions(by(&acme, "users/ann")).await, [3, 1]);
+    assert_eq!(revisions(by(&of_binding, "users/ann")).await, [0; 0]);
+    let doing = |query: &AuditQuery, action: &str| AuditQuery { action: Some(action.to_owned()), ..query.clone() };
+    assert_eq!(revisions(doing(&acme, "role_bindings.")).await, [5, 2]);
+    assert_eq!(revisions(doing(&by(&acme, "users/bob"), "role_bindings.u")).await, [5]);
+
+    let at: Vec<_> = ledger.audit_trail(&all).await.unwrap().records.iter().map(|record| record.at).collect();
+    assert_eq!(revisions(AuditQuery { since: Some(at[2]), ..all.clone() }).await, [5, 4, 3]);
+    assert_eq!(revisions(AuditQuery { until: Some(at[2]), ..all.clone() }).await, [2, 1]);
+    assert_eq!(revisions(AuditQuery { since: Some(at[3]), until: Some(at[1]), ..acme.clone() }).await, [3, 2]);
+    assert_eq!(revisions(AuditQuery { since: Some(Utc::now() + TimeDelta::hours(1)), ..acme.clone() }).await, [0; 0]);
+
+    // Pages go on where they ended, whatever has been written meanwhile.
+    let first = ledger.audit_trail(&AuditQuery { limit: 2, ..acme.clone() }).await.unwrap();
+    assert_eq!(first.next, Some((3, 0)));
+    put(&ledger, TREE, "other", "x").await;
+    let rest = ledger.audit_trail(&AuditQuery { limit: 2, before: first.next, ..acme }).await.unwrap();
+    assert_eq!((rest.records.len(), rest.records[0].revision, rest.next), (2, 2, None));
 }
 
 trait Revisions {

@@ -1,0 +1,33 @@
+//! Tables for people: columns as wide as they must be, separated by two blanks, the last one as it comes.
+
+/// A table with a heading. Rows have as many cells as the heading.
+pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let mut widths = heading.map(|cell| cell.chars().count());
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: &[String; N]| {
+        let mut text = String::new();
+        for (cell, width) in cells.iter().zip(widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', 2 + width.saturating_sub(cell.chars().count())));
+        }
+        text.trim_end().to_owned()
+    };
+    let heading = heading.map(ToOwned::to_owned);
+    std::iter::once(&heading).chain(rows).map(|row| line(row) + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["ä".to_owned(), "x y".to_owned()], ["longer".to_owned(), String::new()]];
+        assert_eq!(table(["A", "WHAT"], &rows), "A       WHAT\nä       x y\nlonger\n");
+        assert_eq!(table(["A", "WHAT"], &[]), "A  WHAT\n");
+    }
+}
