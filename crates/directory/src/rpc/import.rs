@@ -29,7 +29,9 @@ use tonic_types::StatusExt;
 
 use super::{account, workspace};
 use crate::{
-    Directory, assign, feed, group,
+    Directory,
+    assign::{self, Seat},
+    feed, group,
     import::{Draft, Kind, Run, Same, runs},
     invariants::{membership_terms, role_terms},
     member,
@@ -394,7 +396,7 @@ async fn create(change: &mut Change, draft: &Draft, at: usize) -> Result<(), Err
         Draft::Binding { name, assigned, .. } => {
             let terms = role_terms(change.terms(at))?;
             let binding = RoleBinding::new(name, assigned, change.now());
-            assign::give(change, binding, &terms).await.map(drop)
+            assign::give(change, binding, &terms, Seat::Free).await.map(drop)
         }
     }
 }

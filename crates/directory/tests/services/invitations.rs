@@ -108,8 +108,9 @@ pub(crate) async fn an_invitation_is_accepted_once_by_whom_it_is_for(installatio
     assert_eq!(refused(revoke(installation, ANN, &sent.name).await), "WRONG_STATE");
     assert_eq!(refused(resend(installation, ANN, &sent.name).await), "WRONG_STATE");
     // The audit trail says who did it on whose authority.
-    let query = ledger::AuditQuery { owner: ACME.into(), resource: Some(sent.name.clone()), before: None, limit: 10 };
-    let trail = installation.ledger.audit_trail(&query).await.unwrap();
+    let scope = ledger::AuditScope::Resource(sent.name.clone());
+    let query = ledger::AuditQuery { scope, actor: None, action: None, since: None, until: None, before: None, limit: 10 };
+    let trail = installation.ledger.audit_trail(&query).await.unwrap().records;
     assert_eq!(trail.iter().map(|entry| entry.what.action.as_str()).collect::<Vec<_>>(), ["invitations.accept", "invitations.create"]);
     assert_eq!(trail[0].actor, "users/bob");
     assert_eq!(trail[0].what.after.as_ref().unwrap()["inviter"], ANN);
