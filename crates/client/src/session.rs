@@ -6,7 +6,8 @@ use api::{
     authz::v1::check_service_client::CheckServiceClient,
     directory::v1::{
         account_service_client::AccountServiceClient, audit_service_client::AuditServiceClient,
-        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient, import_service_client::ImportServiceClient,
+        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient,
+        identity_service_client::IdentityServiceClient, import_service_client::ImportServiceClient,
         invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
         organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
         resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
@@ -87,6 +88,8 @@ stubs! {
     resources: ResourceServiceClient over directory;
     /// Users.
     users: UserServiceClient over directory;
+    /// Identities and their issuers.
+    identities: IdentityServiceClient over directory;
     /// Members.
     members: MemberServiceClient over directory;
     /// Groups.

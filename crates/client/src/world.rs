@@ -103,7 +103,7 @@ fn created<T>(answer: Result<tonic::Response<T>, Status>, found: &mut bool) -> R
 
 impl Loading<'_> {
     async fn everything(&mut self, records: &[Record]) -> Result<(), LoadError> {
-        for user in &self.world.users {
+        for user in self.world.users.iter().filter(|user| user.managed_by.is_none()) {
             self.user(user).await?;
         }
         // Organizations come before what is in them, roots before customers: that is the order of the records.
@@ -113,6 +113,9 @@ impl Loading<'_> {
             {
                 self.container(node).await?;
             }
+        }
+        for user in self.world.users.iter().filter(|user| user.managed_by.is_some()) {
+            self.user(user).await?;
         }
         for record in records {
             if let Record::Member(member) = record {
@@ -167,6 +170,7 @@ impl Loading<'_> {
         let draft = User {
             email: user.email.clone().unwrap_or_else(|| format!("{}@example.com", user.id)),
             display_name: user.display_name.clone().unwrap_or_else(|| user.id.clone()),
+            managed_by: user.managed_by.as_ref().map(|home| format!("organizations/{home}")).unwrap_or_default(),
             ..Default::default()
         };
         let request = CreateUserRequest { user_id: user.id.clone(), user: Some(draft), ..Default::default() };
@@ -258,6 +262,14 @@ impl Loading<'_> {
             }
             _ => None,
         });
+        let is_home = |managed: &WorldUser| managed.id == member.name.id() && managed.managed_by.as_deref() == Some(organization.id());
+        if self.world.users.iter().any(is_home) {
+            // They came with the default role.
+            return match role {
+                Some(binding) => self.change_default_role(binding, &user).await,
+                None => Ok(()),
+            };
+        }
         if let Some(binding) = role
             && rules.on_grant == "join"
         {

@@ -50,7 +50,7 @@ pub struct WorldUser {
     pub display_name: Option<String>,
     /// Suspended by the platform.
     pub suspended: bool,
-    /// The organization that manages them, and takes them in: `acme`. Left out: nobody does.
+    /// The organization that manages them, among whose members they are too: `acme`. Left out: nobody does.
     pub managed_by: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use api::authz::v1::{MembershipTerms, RoleTerms};
 use decision::name::{BindingName, MemberName, NodeKind, NodeName, Principal, RoleName, RoleOwner, Sponsor, UserName};
+use serde_json::json;
 use service::{change::Change, fields::Etag};
 use uuid::Uuid;
 
@@ -121,6 +122,7 @@ pub(crate) async fn join(
     membership: &MembershipTerms,
     with_default: bool,
 ) -> Result<Participant, Error> {
+    not_confined_away(change, user, organization).await?;
     let member = Member::new(membership_of(organization, user)?, user.clone(), change.now());
     store::member::insert(change.connection(), &member).await?;
     change.put(feed::member(&member));
@@ -156,13 +158,19 @@ pub(crate) fn membership_of(organization: &NodeName, user: &UserName) -> Result<
     member_name(organization, user).ok_or_else(|| Error::not_found(user.as_str()))
 }
 
-/// An organization whose last required role has just got its holder is in use from now on.
+/// An organization whose last required role has just got its holder is in use from now on, and needs no owner any more.
 pub(crate) async fn activate_if_complete(change: &mut Change, organization: Organization) -> Result<(), Error> {
-    if !organization.provisioning {
+    if !organization.provisioning && !organization.needs_owner {
         return Ok(());
     }
     let required = change.granted().required_roles.clone();
     if !invariants::is_complete(change.connection(), &organization, &required).await? {
+        return Ok(());
+    }
+    if organization.needs_owner {
+        has_an_owner_again(change, &organization.name).await?;
+    }
+    if !organization.provisioning {
         return Ok(());
     }
     let active = organization.activated(change.now());
@@ -189,6 +197,33 @@ pub(crate) async fn take_up(change: &mut Change, name: &NodeName) -> Result<(), 
     let taken_up = organization.taken_up(change.now());
     store::organization::update(change.connection(), &taken_up).await?;
     change.audit("organization.activate", name.as_str(), Some(organization.audited()), Some(taken_up.audited()));
+    Ok(())
+}
+
+/// What the platform's suspension of a user has left behind is mended.
+pub(crate) async fn has_an_owner_again(change: &mut Change, organization: &NodeName) -> Result<(), Error> {
+    store::organization::set_needs_owner(change.connection(), organization, false).await?;
+    change.audit(
+        "organization.has_owner",
+        organization.as_str(),
+        Some(json!({ "needs_owner": true })),
+        Some(json!({ "needs_owner": false })),
+    );
+    Ok(())
+}
+
+/// A user who is managed by an organization is used in it and below it only: a decision would not count it elsewhere.
+pub(crate) async fn not_confined_away(change: &Change, user: &UserName, organization: &NodeName) -> Result<(), Error> {
+    let db = change.connection();
+    let Some(home) = store::user::managed_by(db, user).await? else { return Ok(()) };
+    let mut at = organization.clone();
+    while at != home {
+        let above = store::organization::find(db, &at).await?.and_then(|organization| organization.parent);
+        let Some(workspace) = above else {
+            return Err(Error::Confined { user: user.to_string(), organization: organization.to_string() });
+        };
+        at = workspace.organization();
+    }
     Ok(())
 }
 
@@ -270,7 +305,13 @@ async fn everybody_is_there(change: &Change, organization: &NodeName, assigned: 
         Principal::Organization(other) => store::node::is_live(db, other).await?,
         Principal::Anyone => true,
     };
-    if principal_is_there { Ok(()) } else { Err(Error::not_found(assigned.principal.to_string())) }
+    if !principal_is_there {
+        return Err(Error::not_found(assigned.principal.to_string()));
+    }
+    match assigned.user() {
+        Some(user) => not_confined_away(change, user, organization).await,
+        None => Ok(()),
+    }
 }
 
 /// The node and the sponsor are there. What the sponsor allows, authz has decided on the same state; the partnership is looked at here again

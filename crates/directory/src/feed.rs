@@ -96,7 +96,13 @@ pub(crate) fn resource(resource: &Resource) -> Record {
 
 /// A user who is not deleted; of a deleted one the key is deleted.
 pub(crate) fn user(user: &User) -> Record {
-    record(&user.name, State::User(UserState { suspended: user.suspended, managed_by: String::new() }))
+    record(
+        &user.name,
+        State::User(UserState {
+            suspended: user.suspended,
+            managed_by: user.managed_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }),
+    )
 }
 
 /// A membership.

@@ -53,7 +53,8 @@ impl Kind {
     /// Whether a row of this kind may need one of the other, so that it must not be done before it.
     fn may_need(self, other: Self) -> bool {
         let needed: &[Self] = match self {
-            Self::User => &[],
+            // One whom an organization manages.
+            Self::User => &[Self::Organization],
             Self::Organization => &[Self::Workspace],
             Self::Workspace | Self::Group => &[Self::Organization],
             Self::Account => &[Self::Organization, Self::Workspace],
@@ -94,13 +95,13 @@ impl Draft {
         }
     }
 
-    /// The organization that it is in; a user is in none. The terms of a permit are of one organization, so no commit has rows of two.
+    /// The organization that it is in; a user is in none, or in the one that manages them. The terms of a permit are of one organization, so no commit has rows of two.
     pub(crate) fn organization(&self) -> Option<NodeName> {
         match self {
             Self::Organization(draft) => Some(draft.name.clone()),
             Self::Workspace { name, .. } => Some(name.organization()),
             Self::Account(draft) => Some(draft.name.organization()),
-            Self::User(_) => None,
+            Self::User(draft) => draft.managed_by.clone(),
             Self::Group { name, .. } => Some(name.organization()),
             Self::Member(name) => Some(name.organization()),
             Self::Binding { name, .. } => Some(name.organization()),
@@ -173,6 +174,7 @@ impl Same<User> for UserDraft {
         first(&[
             ("user.state", present.deleted),
             ("user.kind", present.kind != self.kind),
+            ("user.managed_by", present.managed_by != self.managed_by),
             ("user.email", present.email != self.email),
             ("user.display_name", present.display_name != self.display_name),
         ])
@@ -242,7 +244,7 @@ mod tests {
 
     fn user(id: &str) -> Draft {
         let name = UserName::parse(&format!("users/{id}")).unwrap();
-        Draft::User(UserDraft { name, kind: UserKind::ServiceAccount, email: None, display_name: String::new() })
+        Draft::User(UserDraft { name, kind: UserKind::ServiceAccount, email: None, display_name: String::new(), managed_by: None })
     }
 
     fn binding(organization: &str, user: &str) -> Draft {

@@ -9,7 +9,7 @@
 
 use api::directory::v1::{
     account_service_server::AccountServiceServer, audit_service_server::AuditServiceServer, ceiling_service_server::CeilingServiceServer,
-    group_service_server::GroupServiceServer, import_service_server::ImportServiceServer,
+    group_service_server::GroupServiceServer, identity_service_server::IdentityServiceServer, import_service_server::ImportServiceServer,
     invitation_service_server::InvitationServiceServer, member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer, partnership_service_server::PartnershipServiceServer,
     resource_service_server::ResourceServiceServer, role_binding_service_server::RoleBindingServiceServer,
@@ -26,6 +26,7 @@ mod assign;
 mod ceiling;
 mod feed;
 mod group;
+mod identity;
 mod import;
 mod invariants;
 mod invitation;
@@ -71,6 +72,7 @@ impl Directory {
             .add_service(ResourceServiceServer::new(self.clone()))
             .add_service(CeilingServiceServer::new(self.clone()))
             .add_service(UserServiceServer::new(self.clone()))
+            .add_service(IdentityServiceServer::new(self.clone()))
             .add_service(MemberServiceServer::new(self.clone()))
             .add_service(GroupServiceServer::new(self.clone()))
             .add_service(PartnershipServiceServer::new(self.clone()))

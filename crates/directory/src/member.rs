@@ -163,7 +163,7 @@ pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, s
     let groups = expel(change, &member, &seen.bindings).await?;
     required.kept(change.connection()).await?;
     let bindings = seen.bindings.iter().map(|binding| binding.name.clone()).collect();
-    let invitations = match store::user::find(change.connection(), &member.user).await?.and_then(|user| user.email) {
+    let invitations = match store::user::find(change.connection(), &member.user).await?.and_then(|user| user.verified_email().cloned()) {
         Some(email) => invitation::end_of_email(change, &organization, &email).await?,
         None => Vec::new(),
     };

@@ -28,6 +28,8 @@ pub(crate) struct Organization {
     pub(crate) provisioning: bool,
     /// It was created by an invitation, and nobody has accepted one yet.
     pub(crate) awaiting_acceptance: bool,
+    /// The platform's suspension of a user has left a required role without a lasting holder.
+    pub(crate) needs_owner: bool,
     pub(crate) suspended: bool,
     pub(crate) deleted: bool,
     /// The components enabled by its parent; none if unset.
@@ -205,6 +207,7 @@ mod tests {
             pinned: Pinned { model: "ad-platform".into(), revision: 3 },
             provisioning: true,
             awaiting_acceptance: false,
+            needs_owner: false,
             suspended: false,
             deleted: false,
             ceiling: None,

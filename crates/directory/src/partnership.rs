@@ -148,6 +148,7 @@ pub(crate) async fn offer(change: &mut Change, draft: PartnershipDraft) -> Resul
     }
     let partnership = Partnership::offered(draft, change.now());
     has_time(&partnership, change.now())?;
+    users_are_free(change, &partnership).await?;
     store::partnership::insert(change.connection(), &partnership).await?;
     change.put(feed::partnership(&partnership));
     change.audit_at(partnership.node.as_str(), "partners.create", partnership.name.as_str(), None, Some(partnership.audited()));
@@ -205,6 +206,7 @@ pub(crate) async fn amend(
     }
     let after = before.changed(wanted, change.now());
     has_time(&after, change.now())?;
+    users_are_free(change, &after).await?;
     write(change, "partners.update", &before, after).await.map(Some)
 }
 
@@ -252,6 +254,15 @@ async fn write(change: &mut Change, action: &str, before: &Partnership, after: P
     change.put(feed::partnership(&after));
     change.audit_at(after.node.as_str(), action, after.name.as_str(), Some(before.audited()), Some(after.audited()));
     Ok(after)
+}
+
+/// Its users can be used here: none of them is managed by an organization elsewhere.
+async fn users_are_free(change: &Change, partnership: &Partnership) -> Result<(), Error> {
+    let users: Vec<_> = partnership.allows.users.iter().flatten().cloned().collect();
+    for user in store::user::managed_among(change.connection(), &users).await? {
+        assign::not_confined_away(change, &user, &partnership.name.organization()).await?;
+    }
+    Ok(())
 }
 
 fn has_time(partnership: &Partnership, now: DateTime<Utc>) -> Result<(), Error> {

@@ -5,6 +5,7 @@ mod audit;
 mod ceiling;
 mod export;
 mod group;
+mod identity;
 mod import;
 mod invitation;
 mod member;

@@ -45,6 +45,18 @@ pub(crate) enum Error {
     /// Not an active member, and nothing makes them one.
     #[error("`{user}` is not an active member of `{organization}`; make them a member first")]
     NotAMember { user: String, organization: String },
+    /// The user is managed by an organization, and this is elsewhere.
+    #[error("`{user}` is managed by an organization and can be used only there and below; `{organization}` is elsewhere")]
+    Confined { user: String, organization: String },
+    /// Another user has the identity.
+    #[error("another user has this identity; unlink it there first")]
+    IdentityTaken,
+    /// An issuer that is not the tree's.
+    #[error("`{issuer}` is not registered for this organization's tree; ask the platform to register it")]
+    IssuerUnknown { issuer: String },
+    /// There may be no more of these.
+    #[error("`{name}` has {limit} {what}, and may have no more; take one away first")]
+    LimitReached { name: String, what: &'static str, limit: u64 },
     /// Members stay.
     #[error("the role model of `{organization}` says that members stay; suspend the member instead")]
     MembersStay { organization: String },
@@ -147,6 +159,22 @@ impl From<Error> for Status {
             Error::NotAMember { user, organization } => refuse(Code::FailedPrecondition, Reason::NotAMember, message)
                 .metadata("user", &user)
                 .precondition("MEMBER", organization, user)
+                .status(),
+            Error::Confined { user, organization } => refuse(Code::FailedPrecondition, Reason::UserConfined, message)
+                .metadata("user", &user)
+                .metadata("organization", &organization)
+                .precondition("USER_CONFINED", organization, user)
+                .status(),
+            Error::IdentityTaken => {
+                refuse(Code::AlreadyExists, Reason::AlreadyExists, message).field("identity.subject", "linked to another user").status()
+            }
+            Error::IssuerUnknown { issuer } => refuse(Code::FailedPrecondition, Reason::IssuerUnknown, message)
+                .metadata("issuer", &issuer)
+                .precondition("ISSUER", issuer, "not registered for the tree")
+                .status(),
+            Error::LimitReached { name, what, limit } => refuse(Code::ResourceExhausted, Reason::LimitReached, message)
+                .metadata("limit", limit)
+                .quota(name, format!("{limit} {what}"))
                 .status(),
             Error::MembersStay { organization } => refuse(Code::FailedPrecondition, Reason::MembersStay, message)
                 .precondition("MEMBERS_STAY", organization, "the role model's `membership.permanent`")

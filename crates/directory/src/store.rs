@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod entity;
 pub(crate) mod group;
 pub(crate) mod holders;
+pub(crate) mod identity;
 pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod migration;

@@ -12,7 +12,12 @@ use service::{
 };
 
 use crate::{
-    assign, feed, invariants::RequiredRoles, invitation, member, organization::Organization, role_binding::RoleBinding, status::Error,
+    assign, feed,
+    invariants::{self, RequiredRoles, membership_terms},
+    invitation, member,
+    organization::Organization,
+    role_binding::RoleBinding,
+    status::Error,
     store,
 };
 
@@ -32,6 +37,8 @@ pub(crate) struct User {
     pub(crate) display_name: String,
     pub(crate) suspended: bool,
     pub(crate) deleted: bool,
+    /// The organization that manages them, and that they are confined to; none: nobody does.
+    pub(crate) managed_by: Option<NodeName>,
     pub(crate) create_time: DateTime<Utc>,
     pub(crate) update_time: DateTime<Utc>,
     /// Counts its changes, from 1.
@@ -45,6 +52,7 @@ pub(crate) struct UserDraft {
     pub(crate) kind: UserKind,
     pub(crate) email: Option<Email>,
     pub(crate) display_name: String,
+    pub(crate) managed_by: Option<NodeName>,
 }
 
 /// What shall be otherwise; none = as it is.
@@ -85,8 +93,14 @@ impl Email {
 impl User {
     /// A new one.
     pub(crate) fn new(draft: UserDraft, now: DateTime<Utc>) -> Self {
-        let UserDraft { name, kind, email, display_name } = draft;
-        Self { name, kind, email, display_name, suspended: false, deleted: false, create_time: now, update_time: now, version: 1 }
+        let UserDraft { name, kind, email, display_name, managed_by } = draft;
+        let (suspended, deleted, version) = (false, false, 1);
+        Self { name, kind, email, display_name, suspended, deleted, managed_by, create_time: now, update_time: now, version }
+    }
+
+    /// The address, if it proves who somebody is: whoever creates a user for the platform has seen it verified, who manages one has not.
+    pub(crate) fn verified_email(&self) -> Option<&Email> {
+        if self.managed_by.is_none() { self.email.as_ref() } else { None }
     }
 
     /// The same with the change made; none if that would take a person's address away.
@@ -109,18 +123,14 @@ impl User {
         Self { deleted: true, email: None, ..self.touched(now) }
     }
 
-    /// The address that is known to be theirs: the platform says what an address is, once it or an issuer has verified it.
-    pub(crate) fn verified_email(&self) -> Option<&Email> {
-        self.email.as_ref()
-    }
-
     /// For the audit trail: without the address, which outlives nobody's deletion there.
     pub(crate) fn audited(&self) -> Value {
         let kind = match self.kind {
             UserKind::Person => "person",
             UserKind::ServiceAccount => "service_account",
         };
-        json!({ "kind": kind, "suspended": self.suspended, "deleted": self.deleted, "version": self.version })
+        let managed_by = self.managed_by.as_ref().map(NodeName::as_str);
+        json!({ "kind": kind, "suspended": self.suspended, "deleted": self.deleted, "managed_by": managed_by, "version": self.version })
     }
 
     /// Whether the state is the one that the client has seen, and allows changes.
@@ -159,6 +169,15 @@ impl TreeRules {
     fn are_of(&self, organization: &Organization) -> bool {
         self.role_model == organization.pinned.role_model() && self.role_model_revision == organization.pinned.revision
     }
+}
+
+/// Creates a user whom an organization manages, and takes them in, with the default role.
+pub(crate) async fn create_managed(change: &mut Change, draft: UserDraft, home: &NodeName) -> Result<User, Error> {
+    assign::live_organization(change, home).await?;
+    let membership = membership_terms(change)?;
+    let user = create(change, draft).await?;
+    assign::join(change, home, &user.name, &membership, true).await?;
+    Ok(user)
 }
 
 /// Creates a user.
@@ -211,13 +230,21 @@ pub(crate) async fn suspend(
     for required in &watched {
         if required.lost(change.connection()).await?.is_some() {
             lacking.insert(required.organization().clone());
+            store::organization::set_needs_owner(change.connection(), required.organization(), true).await?;
+            let marked = (Some(json!({ "needs_owner": false })), Some(json!({ "needs_owner": true })));
+            change.audit("organization.needs_owner", required.organization().as_str(), marked.0, marked.1);
         }
     }
     Ok(Some((after, lacking)))
 }
 
-/// Ends a suspension.
-pub(crate) async fn reactivate(change: &mut Change, name: &UserName, etag: Etag) -> Result<User, Error> {
+/// Ends a suspension. An organization that needed an owner may have one again. None if a tree has another role model by now.
+pub(crate) async fn reactivate(
+    change: &mut Change,
+    name: &UserName,
+    etag: Etag,
+    rules: &BTreeMap<NodeName, TreeRules>,
+) -> Result<Option<User>, Error> {
     let before = expected(change, name, etag).await?;
     if !before.suspended {
         return Err(Error::WrongState {
@@ -226,7 +253,17 @@ pub(crate) async fn reactivate(change: &mut Change, name: &UserName, etag: Etag)
             remedy: "only a suspended one can be reactivated",
         });
     }
-    write(change, "users.reactivate", &before, before.with_suspended(false, change.now())).await
+    let held = store::role_binding::of_principal(change.connection(), &Principal::User(name.clone())).await?;
+    let after = write(change, "users.reactivate", &before, before.with_suspended(false, change.now())).await?;
+    for organization in at_organizations(&held) {
+        let found = store::organization::find(change.connection(), &organization).await?;
+        let Some(organization) = found.filter(|organization| organization.needs_owner) else { continue };
+        let Some(rules) = rules.get(&organization.root).filter(|rules| rules.are_of(&organization)) else { return Ok(None) };
+        if invariants::is_complete(change.connection(), &organization, &rules.required_roles).await? {
+            assign::has_an_owner_again(change, &organization.name).await?;
+        }
+    }
+    Ok(Some(after))
 }
 
 /// Deletes a user with everything that they have anywhere. None if they have something in other organizations than the permit was asked for,
@@ -247,10 +284,11 @@ pub(crate) async fn delete(
         let organization = organization.ok_or_else(|| Error::not_found(name.as_str()))?;
         let Some(rules) = rules.get(&organization.root).filter(|rules| rules.are_of(&organization)) else { return Ok(None) };
         leave(change, name, &organization, rules).await?;
-        if let Some(email) = &before.email {
+        if let Some(email) = before.verified_email() {
             invitation::end_of_email(change, &organization.name, email).await?;
         }
     }
+    store::identity::end_all(change.connection(), name).await?;
     let after = before.as_deleted(change.now());
     store::user::update(change.connection(), &after).await?;
     change.delete(name.as_str());
@@ -287,7 +325,8 @@ async fn write(change: &mut Change, action: &str, before: &User, after: User) ->
 }
 
 async fn address_is_free(change: &Change, user: &User) -> Result<(), Error> {
-    let Some(email) = &user.email else { return Ok(()) };
+    // An address that nobody has verified is in nobody's way, and tells nothing of who else has it.
+    let Some(email) = user.verified_email() else { return Ok(()) };
     match store::user::with_email(change.connection(), email).await? {
         Some(other) if other.name != user.name => Err(Error::EmailTaken),
         Some(_) | None => Ok(()),
@@ -307,7 +346,7 @@ mod tests {
     fn ann() -> User {
         let email = Email::parse("Ann@Example.com");
         let name = UserName::parse("users/ann").unwrap();
-        User::new(UserDraft { name, kind: UserKind::Person, email, display_name: "Ann".into() }, Utc::now())
+        User::new(UserDraft { name, kind: UserKind::Person, email, display_name: "Ann".into(), managed_by: None }, Utc::now())
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod ceiling;
 pub(crate) mod group;
+pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod invitation;
 pub(crate) mod member;

@@ -17,6 +17,7 @@ use crate::{
     role_binding::RoleBinding,
     status::Error,
     store::{self, role_binding::BindingFilter},
+    user::User,
     wire,
 };
 
@@ -108,8 +109,9 @@ impl Directory {
     async fn export_everything(&self, call: &Call, sink: &mut Sink) -> Result<(), Ended> {
         let db = self.service.ledger().reader();
         paged!(after => store::user::page(db, false, after.as_deref(), PAGE), user => user.name.to_string(), {
-            let blank = proto::User { create_time: None, update_time: None, etag: String::new(), ..wire::user::write(&user) };
-            sink.send(Resource::User(proto::User { state: 0, ..blank })).await?;
+            if user.managed_by.is_none() {
+                sink.send(Resource::User(user_row(&user))).await?;
+            }
         });
         // Every organization after the workspace that it is a customer of; who is in it after all of them.
         let mut workspaces: VecDeque<Option<NodeName>> = VecDeque::from([None]);
@@ -125,6 +127,12 @@ impl Directory {
                 organizations.push((organization.name, nodes));
             }
         }
+        // Whom an organization manages comes after it.
+        paged!(after => store::user::page(db, false, after.as_deref(), PAGE), user => user.name.to_string(), {
+            if user.managed_by.is_some() {
+                sink.send(Resource::User(user_row(&user))).await?;
+            }
+        });
         for (name, nodes) in &organizations {
             self.export_people(call, platform(), name, nodes, sink).await?;
         }
@@ -146,7 +154,15 @@ impl Directory {
         let row = wire::organization::write(organization);
         // A customer's role model is its tree's.
         let role_model = if organization.parent.is_none() { row.role_model } else { String::new() };
-        let row = proto::Organization { role_model, role_model_revision: 0, state: 0, create_time: None, update_time: None, ..row };
+        let row = proto::Organization {
+            role_model,
+            role_model_revision: 0,
+            needs_owner: false,
+            state: 0,
+            create_time: None,
+            update_time: None,
+            ..row
+        };
         sink.send(Resource::Organization(proto::Organization { etag: String::new(), ..row })).await?;
         paged!(after => store::workspace::page(db, name, false, after.as_deref(), PAGE), workspace => workspace.name.to_string(), {
             nodes.insert(workspace.name.clone());
@@ -215,4 +231,10 @@ fn stands_alone(binding: &RoleBinding, nodes: &BTreeSet<NodeName>) -> bool {
     let assigned = &binding.assigned;
     let is_system = matches!(assigned.role.owner(), RoleOwner::Model(_));
     is_system && nodes.contains(&assigned.node) && !matches!(assigned.sponsor, Some(Sponsor::Partnership(_)))
+}
+
+/// A user without what the directory says of them.
+fn user_row(user: &User) -> proto::User {
+    let row = wire::user::write(user);
+    proto::User { state: 0, email_verified: false, create_time: None, update_time: None, etag: String::new(), ..row }
 }

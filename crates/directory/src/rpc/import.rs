@@ -292,6 +292,7 @@ impl Import {
             Draft::User(draft) => {
                 let record = feed::user(&User::new(draft.clone(), self.directory.service.now()));
                 ask = ask.also_writing(draft.name.as_str()).given(record);
+                // Rows name their users, and only the platform chooses names.
                 vec![platform()]
             }
             Draft::Workspace { .. } => vec![permission("workspaces.create", organization)],
@@ -387,7 +388,10 @@ async fn create(change: &mut Change, draft: &Draft, at: usize) -> Result<(), Err
     match draft.clone() {
         // Needs a permit of its own.
         Draft::Organization(draft) => Err(Error::not_found(draft.name.as_str())),
-        Draft::User(draft) => user::create(change, draft).await.map(drop),
+        Draft::User(draft) => match draft.managed_by.clone() {
+            None => user::create(change, draft).await.map(drop),
+            Some(home) => user::create_managed(change, draft, &home).await.map(drop),
+        },
         Draft::Workspace { name, display_name } => workspace::create(change, name, display_name).await.map(drop),
         Draft::Account(draft) => account::create(change, draft).await.map(drop),
         Draft::Group { name, display_name } => group::create(change, name, display_name).await.map(drop),

@@ -200,6 +200,7 @@ async fn create(change: &mut Change, draft: OrganizationDraft) -> Result<Organiz
         pinned,
         provisioning: false,
         awaiting_acceptance: false,
+        needs_owner: false,
         suspended: false,
         deleted: false,
         ceiling: None,

@@ -4,7 +4,9 @@
 pub mod account;
 pub mod columns;
 pub mod group_member;
+pub mod identity;
 pub mod invitation;
+pub mod issuer;
 pub mod member;
 pub mod organization;
 pub mod partnership;

@@ -32,9 +32,13 @@ pub(crate) async fn find_all<'n>(
 
 /// What a member has in the organization of the membership.
 pub(crate) async fn holdings(db: &impl ConnectionTrait, name: &MemberName, user: &UserName) -> Result<Holdings, StoreError> {
-    let organization = name.organization();
-    let bindings = role_binding::of_principal_in(db, &Principal::User(user.clone()), &organization).await?;
-    let groups = group::edges_of(db, &GroupMember::User(user.clone()), &organization).await?;
+    held_in(db, &name.organization(), user).await
+}
+
+/// What a user has in an organization, member or not.
+pub(crate) async fn held_in(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName) -> Result<Holdings, StoreError> {
+    let bindings = role_binding::of_principal_in(db, &Principal::User(user.clone()), organization).await?;
+    let groups = group::edges_of(db, &GroupMember::User(user.clone()), organization).await?;
     Ok(Holdings { bindings, groups })
 }
 

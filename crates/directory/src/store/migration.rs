@@ -4,6 +4,7 @@
 //! what is deleted for real (bindings, groups, partnerships) leaves its name in `retired_name`.
 
 mod invitation;
+mod people;
 
 use sea_orm_migration::{
     async_trait::async_trait,
@@ -16,7 +17,7 @@ pub(crate) struct DirectoryMigrator;
 
 impl MigratorTrait for DirectoryMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations)]
+        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations), Box::new(people::ManagedUsersAndIdentities)]
     }
 
     fn migration_table_name() -> DynIden {

@@ -2,7 +2,9 @@
 
 use decision::{name::NodeName, record::OrganizationKind};
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use crate::{
     organization::{Organization, Pinned, Profile},
@@ -30,7 +32,17 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, organization: &Organizatio
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, organization: &Organization) -> Result<(), StoreError> {
-    Entity::update(row(organization)).exec(db).await?;
+    // That it needs an owner is written apart: a suspension by the platform, which does not lock the tree, may be writing it now.
+    let row = ActiveModel { needs_owner: ActiveValue::NotSet, ..row(organization) };
+    Entity::update(row).exec(db).await?;
+    Ok(())
+}
+
+/// Whether it needs an owner.
+pub(crate) async fn set_needs_owner(db: &impl ConnectionTrait, name: &NodeName, needs_owner: bool) -> Result<(), StoreError> {
+    let mark =
+        ActiveModel { name: ActiveValue::Unchanged(name.to_string()), needs_owner: ActiveValue::Set(needs_owner), ..Default::default() };
+    Entity::update(mark).exec(db).await?;
     Ok(())
 }
 
@@ -98,6 +110,7 @@ fn row(organization: &Organization) -> ActiveModel {
         role_model_revision: own.then(|| organization.pinned.revision.into()),
         provisioning: organization.provisioning,
         awaiting_acceptance: organization.awaiting_acceptance,
+        needs_owner: organization.needs_owner,
         suspended: organization.suspended,
         deleted: organization.deleted,
         ceiling: organization.ceiling.clone().map(Names),
@@ -122,6 +135,7 @@ fn read(row: Model, pinned: Pinned) -> Result<Organization, DbErr> {
         pinned,
         provisioning: row.provisioning,
         awaiting_acceptance: row.awaiting_acceptance,
+        needs_owner: row.needs_owner,
         suspended: row.suspended,
         deleted: row.deleted,
         ceiling: row.ceiling.map(|Names(components)| components),

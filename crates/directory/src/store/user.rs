@@ -1,6 +1,6 @@
 //! Users in the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decision::name::{NodeName, UserName};
 use ledger::StoreError;
@@ -10,8 +10,10 @@ use sea_orm::{
 };
 
 use crate::{
+    member::Holdings,
     store::{
         entity::user::{ActiveModel, Column, Entity, Model, UserKind as StoredKind},
+        member,
         read::{stored, unreadable},
     },
     user::{Email, User, UserKind},
@@ -57,6 +59,22 @@ pub(crate) async fn with_email(db: &impl ConnectionTrait, email: &Email) -> Resu
     Entity::find().filter(Column::EmailKey.eq(email.key())).one(db).await?.map(read).transpose().map_err(Into::into)
 }
 
+/// The organization that manages a user; it never becomes another.
+pub(crate) async fn managed_by(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<NodeName>, StoreError> {
+    Ok(find(db, name).await?.and_then(|user| user.managed_by))
+}
+
+/// Of these users, those whom an organization manages.
+pub(crate) async fn managed_among(db: &impl ConnectionTrait, names: &[UserName]) -> Result<Vec<UserName>, StoreError> {
+    let mut managed = Vec::new();
+    for some in names.chunks(500) {
+        let theirs = Entity::find().filter(Column::Name.is_in(some.iter().map(UserName::as_str))).filter(Column::ManagedBy.is_not_null());
+        let rows = theirs.order_by_asc(Column::Name).all(db).await?;
+        managed.extend(rows.into_iter().map(|row| read(row).map(|user| user.name)).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(managed)
+}
+
 /// The next so many of a list after a name.
 pub(crate) async fn page(db: &impl ConnectionTrait, with_deleted: bool, after: Option<&str>, limit: u64) -> Result<Vec<User>, StoreError> {
     let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
@@ -86,6 +104,16 @@ pub(crate) async fn organizations_of(db: &impl ConnectionTrait, user: &UserName)
     rows.into_iter().map(|row| stored(NodeName::parse(&row.organization)).map_err(Into::into)).collect()
 }
 
+/// What a user has in each of these organizations.
+pub(crate) async fn holdings(db: &impl ConnectionTrait, user: &UserName) -> Result<BTreeMap<NodeName, Holdings>, StoreError> {
+    let mut holdings = BTreeMap::new();
+    for organization in organizations_of(db, user).await? {
+        let held = member::held_in(db, &organization, user).await?;
+        holdings.insert(organization, held);
+    }
+    Ok(holdings)
+}
+
 fn row(user: &User) -> ActiveModel {
     let model = Model {
         name: user.name.to_string(),
@@ -94,10 +122,11 @@ fn row(user: &User) -> ActiveModel {
             UserKind::ServiceAccount => StoredKind::ServiceAccount,
         },
         email: user.email.as_ref().map(|email| email.as_str().to_owned()),
-        email_key: user.email.as_ref().map(Email::key),
+        email_key: user.verified_email().map(Email::key),
         display_name: user.display_name.clone(),
         suspended: user.suspended,
         deleted: user.deleted,
+        managed_by: user.managed_by.as_ref().map(ToString::to_string),
         create_time: user.create_time,
         update_time: user.update_time,
         version: user.version,
@@ -116,6 +145,7 @@ fn read(row: Model) -> Result<User, DbErr> {
         display_name: row.display_name,
         suspended: row.suspended,
         deleted: row.deleted,
+        managed_by: row.managed_by.map(|home| stored(NodeName::parse(&home))).transpose()?,
         create_time: row.create_time,
         update_time: row.update_time,
         version: row.version,

@@ -48,7 +48,7 @@ pub(crate) fn read_row(importer: &Importer, row: proto::ImportRow, validate_only
         Some(Resource::User(user)) => {
             let (_, user_id) = split("user.name", &user.name, "users")?;
             let message = proto::CreateUserRequest { user_id, user: Some(user), validate_only, ..Default::default() };
-            let (_, draft) = user::read_create(&importer.request(message.clone(), deadline))?;
+            let (_, draft, _) = user::read_create(&importer.request(message.clone(), deadline))?;
             Ok((Single::User(message), Draft::User(draft)))
         }
         Some(Resource::Organization(organization)) => {

@@ -219,6 +219,7 @@ pub(crate) fn write(organization: &Organization) -> proto::Organization {
             _ => State::Active,
         }
         .into(),
+        needs_owner: organization.needs_owner,
         create_time: timestamp(organization.create_time),
         update_time: timestamp(organization.update_time),
         etag: etag(organization.version),

@@ -16,7 +16,8 @@ use crate::user::{Email, User, UserChange, UserDraft, UserKind};
 
 const LONGEST_NAME: usize = 200;
 
-pub(crate) fn read_create(request: &Request<proto::CreateUserRequest>) -> Result<(WriteCall, UserDraft), Status> {
+/// The third is whether the caller has chosen the id.
+pub(crate) fn read_create(request: &Request<proto::CreateUserRequest>) -> Result<(WriteCall, UserDraft, bool), Status> {
     let mut fields = Fields::default();
     let call = Call::writing(request, "directory.v1.UserService/CreateUser", &mut fields)?;
     let message = request.get_ref();
@@ -35,9 +36,13 @@ pub(crate) fn read_create(request: &Request<proto::CreateUserRequest>) -> Result
         fields.wrong("user.email", "required for a person");
     }
     let display_name = fields.text("user.display_name", &user.display_name, LONGEST_NAME, false);
+    let managed_by = match user.managed_by.as_str() {
+        "" => None,
+        text => fields.organization("user.managed_by", text),
+    };
     let name = UserName::parse(&format!("users/{id}")).ok();
-    let draft = name.map(|name| UserDraft { name, kind, email, display_name });
-    Ok((call, fields.finish(draft)?))
+    let draft = name.map(|name| UserDraft { name, kind, email, display_name, managed_by });
+    Ok((call, fields.finish(draft)?, !message.user_id.is_empty()))
 }
 
 pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call, UserName), Status> {
@@ -111,6 +116,8 @@ pub(crate) fn write(user: &User) -> proto::User {
         display_name: user.display_name.clone(),
         kind: kind.into(),
         state: state.into(),
+        managed_by: user.managed_by.as_ref().map(ToString::to_string).unwrap_or_default(),
+        email_verified: user.verified_email().is_some(),
         create_time: timestamp(user.create_time),
         update_time: timestamp(user.update_time),
         etag: etag(user.version),

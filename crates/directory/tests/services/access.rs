@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::installation::{Installation, by, reason, root};
 
 pub(crate) const ANN: &str = "users/ann";
-const PLATFORM: &str = crate::authz::PLATFORM;
+pub(crate) const PLATFORM: &str = crate::authz::PLATFORM;
 
 pub(crate) fn role(id: &str) -> String {
     format!("roleModels/ad-platform/roles/{id}")
@@ -49,7 +49,7 @@ fn membership() -> MembershipTerms {
 }
 
 /// The role model that these tests think of.
-fn rules(installation: &Installation) {
+pub(crate) fn rules(installation: &Installation) {
     let mut says = installation.authz.says();
     says.roles = ["owner", "standard", "buyer"].into_iter().map(|id| (role(id), terms(id))).collect();
     says.required = vec![terms("owner")];
@@ -64,7 +64,7 @@ pub(crate) async fn owned(installation: &Installation, id: &str) -> Organization
     installation.organizations().create_organization(by(PLATFORM, request)).await.unwrap().into_inner()
 }
 
-fn grant(principal: &str, role_id: &str, node: &str) -> CreateRoleBindingRequest {
+pub(crate) fn grant(principal: &str, role_id: &str, node: &str) -> CreateRoleBindingRequest {
     let organization = node.split('/').take(2).collect::<Vec<_>>().join("/");
     let binding = RoleBinding { principal: principal.to_owned(), role: role(role_id), node: node.to_owned(), ..RoleBinding::default() };
     CreateRoleBindingRequest { parent: organization, role_binding: Some(binding), ..Default::default() }
@@ -75,7 +75,7 @@ pub(crate) async fn give(installation: &Installation, principal: &str, role_id: 
     Ok(installation.role_bindings().create_role_binding(request).await?.into_inner())
 }
 
-async fn bindings(installation: &Installation, organization: &str) -> Vec<RoleBinding> {
+pub(crate) async fn bindings(installation: &Installation, organization: &str) -> Vec<RoleBinding> {
     let request = ListRoleBindingsRequest { parent: organization.to_owned(), page_size: 1000, ..Default::default() };
     installation.role_bindings().list_role_bindings(by(ANN, request)).await.unwrap().into_inner().role_bindings
 }
@@ -95,12 +95,12 @@ pub(crate) async fn change_role(installation: &Installation, binding: &str, role
     Ok(installation.role_bindings().update_role_binding(by(ANN, request)).await?.into_inner())
 }
 
-async fn revoke(installation: &Installation, binding: &str) -> Result<RoleBinding, Status> {
+pub(crate) async fn revoke(installation: &Installation, binding: &str) -> Result<RoleBinding, Status> {
     let request = DeleteRoleBindingRequest { name: binding.to_owned(), ..Default::default() };
     Ok(installation.role_bindings().delete_role_binding(by(ANN, request)).await?.into_inner())
 }
 
-async fn remove(installation: &Installation, member: &str) -> Result<Vec<String>, Status> {
+pub(crate) async fn remove(installation: &Installation, member: &str) -> Result<Vec<String>, Status> {
     let request = DeleteMemberRequest { name: member.to_owned(), ..Default::default() };
     Ok(installation.members().delete_member(by(ANN, request)).await?.into_inner().removed_bindings)
 }
@@ -111,13 +111,13 @@ pub(crate) async fn suspend(installation: &Installation, member: &str, state: me
     Ok(installation.members().update_member(by(ANN, request)).await?.into_inner())
 }
 
-async fn group(installation: &Installation, organization: &str, id: &str) -> String {
+pub(crate) async fn group(installation: &Installation, organization: &str, id: &str) -> String {
     let group = Some(Group { display_name: id.to_owned(), ..Group::default() });
     let request = CreateGroupRequest { parent: organization.to_owned(), group_id: id.to_owned(), group, ..Default::default() };
     installation.groups().create_group(by(ANN, request)).await.unwrap().into_inner().name
 }
 
-async fn put_into(installation: &Installation, group: &str, member: &str) -> Result<(), Status> {
+pub(crate) async fn put_into(installation: &Installation, group: &str, member: &str) -> Result<(), Status> {
     let request = AddGroupMemberRequest { group: group.to_owned(), member: member.to_owned(), ..Default::default() };
     installation.groups().add_group_member(by(ANN, request)).await.map(|_| ())
 }
@@ -283,7 +283,7 @@ pub(crate) async fn members_that_stay_stay_by_every_path(installation: &Installa
     change_role(installation, &standard.name, "owner").await.unwrap();
 }
 
-async fn delete_user(installation: &Installation, id: &str) -> Result<User, Status> {
+pub(crate) async fn delete_user(installation: &Installation, id: &str) -> Result<User, Status> {
     let request = DeleteUserRequest { name: format!("users/{id}"), ..Default::default() };
     Ok(installation.users().delete_user(by(PLATFORM, request)).await?.into_inner())
 }

@@ -5,7 +5,8 @@ use api::{
     directory::v1::{
         CreateOrganizationRequest, CreateUserRequest, CreateWorkspaceRequest, Organization, User, Workspace,
         account_service_client::AccountServiceClient, audit_service_client::AuditServiceClient,
-        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient, import_service_client::ImportServiceClient,
+        ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient,
+        identity_service_client::IdentityServiceClient, import_service_client::ImportServiceClient,
         invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
         organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
         resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
@@ -115,6 +116,10 @@ impl Installation {
 
     pub(crate) fn users(&self) -> UserServiceClient<Channel> {
         UserServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn identities(&self) -> IdentityServiceClient<Channel> {
+        IdentityServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn role_bindings(&self) -> RoleBindingServiceClient<Channel> {

@@ -9,6 +9,7 @@ mod installation;
 mod invitations;
 mod nodes;
 mod organizations;
+mod people;
 
 /// Every test, on each store: `both_stores! { module: name, name }`.
 macro_rules! both_stores {
@@ -78,6 +79,12 @@ both_stores! {
     imports::a_dry_run_judges_and_writes_nothing,
     imports::where_granting_takes_nobody_in_a_binding_brings_its_member,
     imports::an_export_imports_into_an_empty_installation,
+    people::a_managed_user_is_taken_in_and_tells_nothing_of_others,
+    people::a_managed_user_can_be_used_nowhere_else,
+    people::whoever_manages_a_user_changes_and_deletes_them_and_the_platform_alone_suspends,
+    people::an_identity_is_one_users_and_ends_with_them,
+    people::an_organization_links_identities_of_its_trees_issuers_to_its_own_users,
+    people::an_organization_needs_an_owner_until_it_has_one_again,
     organizations::a_root_pins_the_role_model_and_needs_no_holder_where_no_role_is_required,
     organizations::an_organization_with_a_required_role_is_provisioning_until_it_has_a_holder,
     organizations::holders_become_members_and_get_their_roles_in_the_same_commit,

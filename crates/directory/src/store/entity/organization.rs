@@ -46,6 +46,8 @@ pub struct Model {
     pub provisioning: bool,
     /// It was created by an invitation, and nobody has accepted one yet.
     pub awaiting_acceptance: bool,
+    /// A suspension by the platform has left a required role without a holder.
+    pub needs_owner: bool,
     /// It is closed for now.
     pub suspended: bool,
     /// It is deleted.

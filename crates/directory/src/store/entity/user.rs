@@ -25,7 +25,7 @@ pub struct Model {
     pub kind: UserKind,
     /// As it was given.
     pub email: Option<String>,
-    /// The same without regard to case; unique.
+    /// The same without regard to case; unique. None of a managed user, whose address nobody has verified.
     pub email_key: Option<String>,
     /// What people call them; empty if not given.
     pub display_name: String,
@@ -33,6 +33,8 @@ pub struct Model {
     pub suspended: bool,
     /// It is deleted.
     pub deleted: bool,
+    /// The organization that manages them.
+    pub managed_by: Option<String>,
     /// When it was created.
     pub create_time: DateTimeUtc,
     /// When it last changed.
