@@ -86,6 +86,7 @@ async fn grpcurl_lists_describes_and_calls_every_service() {
         ),
         ("tenantry.directory.v1.PartnershipService", "ListPartnerships", format!(r#"{{"parent": {acme}}}"#)),
         ("tenantry.directory.v1.RoleBindingService", "ListRoleBindings", format!(r#"{{"parent": {acme}}}"#)),
+        ("tenantry.directory.v1.InvitationService", "ListInvitations", format!(r#"{{"parent": {acme}}}"#)),
         ("tenantry.directory.v1.CeilingService", "GetCeiling", r#"{"node": "organizations/acme/workspaces/emea"}"#.to_owned()),
         ("tenantry.rolecatalog.v1.RoleModelService", "ListRoleModels", "{}".to_owned()),
         ("tenantry.rolecatalog.v1.RoleService", "ListRoles", format!(r#"{{"parent": {acme}}}"#)),

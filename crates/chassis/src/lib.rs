@@ -29,5 +29,5 @@ pub use deadline::Deadline;
 pub use drain::Drain;
 pub use identity::{Actor, Identity};
 pub use readiness::Readiness;
-pub use refusal::{Refusal, internal, refuse};
+pub use refusal::{Refusal, about_item, internal, refuse};
 pub use server::Server;

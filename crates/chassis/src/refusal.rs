@@ -119,6 +119,16 @@ impl From<Refusal> for Status {
     }
 }
 
+/// The same refusal, told to be about one item of a batch: its index, from 0, is in `ErrorInfo.metadata`, and before the message.
+pub fn about_item(status: Status, index: usize) -> Status {
+    let mut details = status.get_error_details();
+    let Some(info) = details.error_info().cloned() else { return status };
+    let mut metadata = info.metadata;
+    metadata.insert("index".to_owned(), index.to_string());
+    details.set_error_info(info.reason, info.domain, metadata);
+    Status::with_error_details(status.code(), format!("item {index}: {}", status.message()), details)
+}
+
 fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));
@@ -184,6 +194,21 @@ mod tests {
         assert!(status.message().contains(incident.as_str()));
         assert!(!format!("{status:?}").contains("hunter2"));
         assert!(!status.details().windows(7).any(|window| window == b"hunter2"));
+    }
+
+    #[test]
+    fn an_item_of_a_batch_is_named_and_the_rest_stays() {
+        let status = refuse(Code::PermissionDenied, Reason::NotAllowed, "no").metadata("permission", "a.b").field("role", "none").status();
+        let about = about_item(status, 3);
+        assert_eq!((about.code(), about.message()), (Code::PermissionDenied, "item 3: no"));
+        let details = about.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!(
+            (info.reason.as_str(), info.metadata["index"].as_str(), info.metadata["permission"].as_str()),
+            ("NOT_ALLOWED", "3", "a.b")
+        );
+        assert_eq!(details.bad_request().unwrap().field_violations.len(), 1);
+        assert!(about_item(Status::internal("x"), 1).details().is_empty());
     }
 
     #[test]

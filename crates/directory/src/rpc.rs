@@ -8,6 +8,7 @@ mod group;
 mod identity;
 mod import;
 mod invitation;
+mod invitation_batch;
 mod member;
 mod organization;
 mod partnership;

@@ -114,6 +114,8 @@ writes!(
     directory::UpdateRoleBindingRequest,
     directory::DeleteRoleBindingRequest,
     directory::CreateInvitationRequest,
+    directory::BatchCreateInvitationsRequest,
+    directory::InviteCustomerRequest,
     directory::ResendInvitationRequest,
     directory::RevokeInvitationRequest,
     directory::AcceptInvitationRequest,
@@ -163,6 +165,13 @@ answers_with!(
     directory::DeleteMemberResponse { member },
     directory::DeletePartnershipResponse { partnership },
     directory::AcceptInvitationResponse { invitation, role_binding },
+    directory::InviteCustomerResponse { organization, invitation },
 );
+
+impl Answer for directory::BatchCreateInvitationsResponse {
+    fn stamp(&mut self, revision: &str) {
+        self.invitations.iter_mut().for_each(|invitation| invitation.stamp(revision));
+    }
+}
 
 answers!(rolecatalog::RoleModel, rolecatalog::Role);

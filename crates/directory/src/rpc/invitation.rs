@@ -61,6 +61,22 @@ impl InvitationService for Directory {
         Err(outrun())
     }
 
+    async fn batch_create_invitations(
+        &self,
+        request: Request<proto::BatchCreateInvitationsRequest>,
+    ) -> Result<Response<proto::BatchCreateInvitationsResponse>, Status> {
+        let (call, organization, drafts) = wire::read_batch(&request)?;
+        self.invite_all(&call, &organization, &drafts).await
+    }
+
+    async fn invite_customer(
+        &self,
+        request: Request<proto::InviteCustomerRequest>,
+    ) -> Result<Response<proto::InviteCustomerResponse>, Status> {
+        let (call, organization, draft) = wire::read_customer(&request)?;
+        self.invite_customer_of(&call, &organization, &draft).await
+    }
+
     async fn get_invitation(&self, request: Request<proto::GetInvitationRequest>) -> Result<Response<proto::Invitation>, Status> {
         let (call, name) = wire::read_get(&request)?;
         let organization = name.organization();
@@ -204,7 +220,7 @@ impl InvitationService for Directory {
 }
 
 /// Asks for what whoever invites needs: what inviting takes, and authority over what the invitee gives up for it.
-fn to_invite(ask: Ask, offer: &Offer, invitee: &Invitee) -> Result<Ask, Error> {
+pub(super) fn to_invite(ask: Ask, offer: &Offer, invitee: &Invitee) -> Result<Ask, Error> {
     let ask = ask.to(guard::invite(feed::assignment(&offer.to_invitee(invitee)?)));
     Ok(match &invitee.replaces {
         Some(binding) => ask.to(guard::revoke(binding.name.as_str())),
@@ -226,7 +242,7 @@ fn concealed(status: Status) -> Status {
     if status.code() == Code::PermissionDenied { Error::NotInvited.into() } else { status }
 }
 
-fn actor(call: &Call) -> Result<UserName, Error> {
+pub(super) fn actor(call: &Call) -> Result<UserName, Error> {
     UserName::parse(&call.actor).map_err(|_| Error::NotInvited)
 }
 
@@ -242,7 +258,7 @@ fn revealing(call: &WriteCall, token: Token) -> impl FnOnce(&mut proto::Invitati
 
 impl Directory {
     /// Whose address it is.
-    async fn invitee_of(&self, offer: &Offer) -> Result<Invitee, Error> {
+    pub(super) async fn invitee_of(&self, offer: &Offer) -> Result<Invitee, Error> {
         let user = store::user::with_email(self.service.ledger().reader(), &offer.email).await?;
         Ok(Invitee { user: user.map(|user| user.name), replaces: None })
     }
@@ -270,7 +286,7 @@ impl Directory {
     }
 
     /// That another invitation is pending is said to whoever invites to the same; by which, to those only who may see it.
-    async fn as_the_actor_may_know(&self, call: &Call, node: &NodeName, error: Error) -> Result<Error, Status> {
+    pub(super) async fn as_the_actor_may_know(&self, call: &Call, node: &NodeName, error: Error) -> Result<Error, Status> {
         let Error::InvitationPending { name, inviter, .. } = error else { return Ok(error) };
         let may_see = any_of([permission("invitations.get", node.as_str()), myself(inviter.as_str())]);
         let told = match self.service.permit(call, Ask::writing(node.as_str()).to(may_see)).await {

@@ -46,7 +46,7 @@ impl OrganizationService for Directory {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        let organization = create(&mut change, draft).await?;
+        let organization = create(&mut change, draft, false).await?;
         change.answer(write(&organization)).await
     }
 
@@ -136,7 +136,7 @@ impl OrganizationService for Directory {
 impl Directory {
     /// For a root the platform alone, for a customer whoever may attach one to the workspace; and somebody who may give the holders their
     /// roles, as if the organization were there and they its members.
-    fn ask_to_create(&self, draft: &OrganizationDraft) -> Result<Ask, Error> {
+    pub(super) fn ask_to_create(&self, draft: &OrganizationDraft) -> Result<Ask, Error> {
         let kind = draft.kind.as_str();
         let mut ask = match &draft.place {
             Place::Root { model } => Ask::writing(draft.name.as_str()).to(platform()).given(feed::root_to_be(&draft.name, kind, model)),
@@ -171,7 +171,8 @@ pub(super) fn above(workspace: Option<&NodeName>, needed: &str) -> Requirement {
     }
 }
 
-async fn create(change: &mut Change, draft: OrganizationDraft) -> Result<Organization, Error> {
+/// Creates an organization with its holders; `awaiting_acceptance`: it is in use only once somebody has accepted an invitation to it.
+pub(super) async fn create(change: &mut Change, draft: OrganizationDraft, awaiting_acceptance: bool) -> Result<Organization, Error> {
     let OrganizationDraft { name, kind, profile, place, holders } = draft;
     if store::organization::find(change.connection(), &name).await?.is_some() {
         return Err(Error::AlreadyExists { name: name.to_string() });
@@ -199,7 +200,7 @@ async fn create(change: &mut Change, draft: OrganizationDraft) -> Result<Organiz
         root,
         pinned,
         provisioning: false,
-        awaiting_acceptance: false,
+        awaiting_acceptance,
         needs_owner: false,
         suspended: false,
         deleted: false,

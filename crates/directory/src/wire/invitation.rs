@@ -9,16 +9,21 @@ use service::{
     fields::{Etag, Fields, etag, timestamp},
 };
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::role_binding::{read_components, read_condition};
 use crate::{
     feed,
     invitation::{Draft, Invitation, Offer, Resending, State, Token},
+    organization::OrganizationDraft,
     role_binding::RoleBinding,
     status::Error,
     store::invitation::InvitationFilter,
     user::Email,
 };
+
+/// How many can be invited by one call.
+const MOST_AT_ONCE: usize = 100;
 
 pub(crate) fn read_create(request: &Request<proto::CreateInvitationRequest>) -> Result<(WriteCall, Draft), Status> {
     let mut fields = Fields::default();
@@ -27,6 +32,46 @@ pub(crate) fn read_create(request: &Request<proto::CreateInvitationRequest>) -> 
     let organization = fields.organization("parent", &message.parent);
     let draft = read_draft(&mut fields, "", organization.as_ref(), &message.invitation_id, message.invitation.as_ref());
     Ok((call, fields.finish(draft)?))
+}
+
+pub(crate) fn read_batch(request: &Request<proto::BatchCreateInvitationsRequest>) -> Result<(WriteCall, NodeName, Vec<Draft>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.InvitationService/BatchCreateInvitations", &mut fields)?;
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    if message.drafts.is_empty() || message.drafts.len() > MOST_AT_ONCE {
+        fields.wrong("drafts", format!("1 to {MOST_AT_ONCE}"));
+        return fields.finish(None);
+    }
+    let drafts = message.drafts.iter().enumerate().filter_map(|(at, draft)| {
+        read_draft(&mut fields, &format!("drafts[{at}]."), organization.as_ref(), &draft.invitation_id, draft.invitation.as_ref())
+    });
+    let drafts = drafts.collect();
+    Ok((call, fields.finish(organization)?, drafts))
+}
+
+/// Which customer to invite, and whom.
+pub(crate) fn read_customer(request: &Request<proto::InviteCustomerRequest>) -> Result<(WriteCall, OrganizationDraft, Draft), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.InvitationService/InviteCustomer", &mut fields)?;
+    let message = request.get_ref();
+    let workspace = fields.workspace("parent", &message.parent);
+    let organization =
+        super::organization::read_customer(&mut fields, &message.organization_id, message.organization.clone(), workspace.as_ref());
+    let email = read_email(&mut fields, "email", &message.email);
+    let role = fields.parse("role", &message.role, RoleName::parse);
+    let components = read_components(&mut fields, "components", message.components.as_ref());
+    let expire_time = fields.time("expire_time", message.expire_time.as_ref());
+    let read = || {
+        let organization = organization?;
+        let name = InvitationName::parse(&format!("{}/invitations/{}", organization.name, Uuid::now_v7())).ok()?;
+        let node = organization.name.clone();
+        let offer = Offer { email: email?, role: role?, node, components, condition: None, binding_expire_time: None, sponsor: None };
+        Some((organization, Draft { name, offer, expire_time }))
+    };
+    let read = read();
+    let (organization, draft) = fields.finish(read)?;
+    Ok((call, organization, draft))
 }
 
 /// Reads what is to be offered; `prefix` is what comes before the fields' paths.

@@ -42,11 +42,7 @@ pub(crate) fn read_create(request: &Request<proto::CreateOrganizationRequest>) -
     let message = request.get_ref();
     let organization = fields.required("organization", message.organization.clone());
     let id = fields.id("organization_id", &message.organization_id);
-    let profile = Profile {
-        display_name: fields.text("organization.display_name", &organization.display_name, MAX_NAME, true),
-        website: website(&mut fields, &organization.website),
-        location: fields.text("organization.location", &organization.location, MAX_LOCATION, false),
-    };
+    let profile = profile(&mut fields, &organization);
     let place = place(&mut fields, &organization);
     let kind = kind(&mut fields, organization.kind);
     let holders = holders(&mut fields, &message.holders);
@@ -58,6 +54,32 @@ pub(crate) fn read_create(request: &Request<proto::CreateOrganizationRequest>) -
         holders,
     });
     Ok((call, fields.finish(draft)?))
+}
+
+/// Reads a customer to be, of a workspace that is read elsewhere.
+pub(crate) fn read_customer(
+    fields: &mut Fields,
+    id: &str,
+    organization: Option<proto::Organization>,
+    workspace: Option<&NodeName>,
+) -> Option<OrganizationDraft> {
+    let organization = fields.required("organization", organization);
+    let id = fields.id("organization_id", id);
+    let profile = profile(fields, &organization);
+    let kind = kind(fields, organization.kind);
+    if !organization.parent.is_empty() && workspace.is_some_and(|workspace| workspace.as_str() != organization.parent) {
+        fields.wrong("organization.parent", "the same as `parent`, or empty");
+    }
+    let name = NodeName::parse(&format!("organizations/{id}")).ok()?;
+    Some(OrganizationDraft { name, kind, profile, place: Place::Customer { workspace: workspace?.clone() }, holders: Vec::new() })
+}
+
+fn profile(fields: &mut Fields, organization: &proto::Organization) -> Profile {
+    Profile {
+        display_name: fields.text("organization.display_name", &organization.display_name, MAX_NAME, true),
+        website: website(fields, &organization.website),
+        location: fields.text("organization.location", &organization.location, MAX_LOCATION, false),
+    }
 }
 
 fn place(fields: &mut Fields, organization: &proto::Organization) -> Option<Place> {

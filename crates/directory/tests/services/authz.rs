@@ -85,7 +85,8 @@ impl Sayings {
             Kind::Assign(assign) if assign.invite => {
                 let binding = assign.binding.as_ref().unwrap();
                 self.asked.push(format!("{actor} invites to {} {}", binding.role, binding.node));
-                !self.denied.contains(&format!("{actor} invites")) && !self.denied.contains("invites")
+                let role = format!("invites to {}", binding.role);
+                [format!("{actor} invites"), "invites".to_owned(), role].iter().all(|denied| !self.denied.contains(denied))
             }
             Kind::Revoke(binding) => {
                 self.asked.push(format!("{actor} revokes {binding}"));

@@ -1,10 +1,12 @@
 //! Invitations, from their creation to their end.
 
 use api::directory::v1::{
-    AcceptInvitationRequest, AcceptInvitationResponse, AcceptPartnershipRequest, Account, CreateAccountRequest, CreateInvitationRequest,
-    CreateMemberRequest, CreatePartnershipRequest, DeclineInvitationRequest, DeleteMemberRequest, DeleteOrganizationRequest,
-    DeletePartnershipRequest, DeleteUserRequest, DeleteWorkspaceRequest, GetInvitationRequest, GetMemberRequest, Invitation,
-    ListInvitationsRequest, Partnership, ResendInvitationRequest, RevokeInvitationRequest, SuspendUserRequest, invitation::State, member,
+    AcceptInvitationRequest, AcceptInvitationResponse, AcceptPartnershipRequest, Account, BatchCreateInvitationsRequest,
+    CreateAccountRequest, CreateInvitationRequest, CreateMemberRequest, CreatePartnershipRequest, DeclineInvitationRequest,
+    DeleteMemberRequest, DeleteOrganizationRequest, DeletePartnershipRequest, DeleteUserRequest, DeleteWorkspaceRequest,
+    GetInvitationRequest, GetMemberRequest, GetOrganizationRequest, Invitation, InvitationDraft, InviteCustomerRequest,
+    ListInvitationsRequest, Organization, Partnership, ResendInvitationRequest, RevokeInvitationRequest, SuspendUserRequest,
+    invitation::State, member, organization,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -522,6 +524,113 @@ pub(crate) async fn invitations_are_listed_by_node_state_and_address(installatio
     installation.authz.says().denied.insert(format!("invitations.get {emea}"));
     let refusal = installation.invitations().list_invitations(by(ANN, list(&emea, any, ""))).await.unwrap_err();
     assert_eq!(reason(&refusal), "NOT_ALLOWED");
+}
+
+pub(crate) async fn several_are_invited_by_one_commit_or_none(installation: &Installation) {
+    people(installation, &["ann", "bob", "cy", "dan"]).await;
+    owned(installation, "acme").await;
+    for user in ["users/bob", "users/cy"] {
+        let join = CreateMemberRequest { parent: ACME.into(), user: user.into(), ..Default::default() };
+        installation.members().create_member(by(ANN, join)).await.unwrap();
+    }
+    let drafts = |users: &[(&str, &str)]| BatchCreateInvitationsRequest {
+        parent: ACME.into(),
+        drafts: users
+            .iter()
+            .map(|(user, role)| InvitationDraft { invitation: invitation(user, role, ACME).invitation, ..Default::default() })
+            .collect(),
+        ..Default::default()
+    };
+    let batch = async |request: BatchCreateInvitationsRequest| {
+        Ok::<_, Status>(installation.invitations().batch_create_invitations(by(ANN, request)).await?.into_inner().invitations)
+    };
+    let before = installation.revision().await;
+    // Two of them give up another role for it, which takes a permit of its own.
+    let request = BatchCreateInvitationsRequest {
+        request_id: Uuid::new_v4().to_string(),
+        ..drafts(&[("bob", "owner"), ("x1", "buyer"), ("cy", "owner"), ("dan", "buyer")])
+    };
+    let made = batch(request.clone()).await.unwrap();
+    assert_eq!(installation.revision().await, before + 1);
+    assert!(made.iter().all(|one| one.token.len() == 43 && !one.revision.is_empty()));
+    let again = batch(request).await.unwrap();
+    assert!(again.iter().zip(&made).all(|(again, one)| *again == Invitation { token: String::new(), ..one.clone() }));
+    for (user, one) in [("bob", &made[0]), ("cy", &made[2]), ("dan", &made[3])] {
+        accept(installation, user, &one.token).await.unwrap();
+    }
+    assert_eq!(held_by(installation, ACME, "users/bob").await, [role("owner")]);
+
+    // The first that cannot be made is named, and nothing is.
+    let before = installation.revision().await;
+    let index = |status: &Status| status.get_error_details().error_info().unwrap().metadata["index"].clone();
+    let refusal = batch(drafts(&[("y1", "buyer"), ("y2", "buyer"), ("y3", "buyer"), ("y4", "buyer")])).await.unwrap_err();
+    assert_eq!((reason(&refusal).as_str(), index(&refusal).as_str()), ("SEATS_TAKEN", "3"));
+    let refusal = batch(drafts(&[("y1", "buyer"), ("Y1", "buyer")])).await.unwrap_err();
+    assert_eq!((reason(&refusal).as_str(), index(&refusal).as_str()), ("ALREADY_EXISTS", "1"));
+    installation.authz.says().denied.insert(format!("invites to {}", role("owner")));
+    let refusal = batch(drafts(&[("y1", "buyer"), ("y2", "owner")])).await.unwrap_err();
+    assert_eq!((reason(&refusal).as_str(), index(&refusal).as_str()), ("NOT_ALLOWED", "1"));
+    let wrong = batch(drafts(&[("y1", "buyer"), ("", "Buyer")])).await.unwrap_err();
+    let details = wrong.get_error_details();
+    let fields: Vec<_> = details.bad_request().unwrap().field_violations.iter().map(|field| field.field.as_str()).collect();
+    assert_eq!(fields, ["drafts[1].invitation.email", "drafts[1].invitation.role"]);
+    assert_eq!(refused(batch(drafts(&[])).await), "INVALID_FIELD");
+    assert_eq!(refused(batch(drafts(&vec![("y1", "buyer"); 101])).await), "INVALID_FIELD");
+    assert_eq!(installation.revision().await, before);
+}
+
+pub(crate) async fn an_invited_customer_is_in_use_from_its_first_acceptance_on(installation: &Installation) {
+    people(installation, &["ann", "bob", "cy"]).await;
+    owned(installation, "agency").await;
+    // No role is required, so nothing but the invitation keeps it from being in use.
+    installation.authz.says().required.clear();
+    let north = installation.workspace("organizations/agency", "north").await.name;
+    let request = InviteCustomerRequest {
+        parent: north.clone(),
+        organization_id: "shop".into(),
+        organization: Some(Organization {
+            display_name: "Shop".into(),
+            website: "https://shop.example".into(),
+            location: "Lyon".into(),
+            ..Default::default()
+        }),
+        email: "Bob@example.com".into(),
+        role: role("owner"),
+        request_id: Uuid::new_v4().to_string(),
+        ..Default::default()
+    };
+    let invite_customer = async |request: InviteCustomerRequest| {
+        Ok::<_, Status>(installation.invitations().invite_customer(by(ANN, request)).await?.into_inner())
+    };
+    for denied in ["organization.attach_customer".to_owned(), format!("{ANN} invites")] {
+        installation.authz.says().denied.insert(denied);
+        assert_eq!(refused(invite_customer(request.clone()).await), "NOT_ALLOWED");
+        installation.authz.says().denied.clear();
+    }
+    let before = installation.revision().await;
+    let made = invite_customer(request.clone()).await.unwrap();
+    assert_eq!(installation.revision().await, before + 1);
+    let (shop, invitation) = (made.organization.unwrap(), made.invitation.unwrap());
+    assert_eq!(
+        (shop.name.as_str(), shop.parent.as_str(), shop.state()),
+        ("organizations/shop", north.as_str(), organization::State::Provisioning)
+    );
+    assert_eq!((shop.website.as_str(), shop.location.as_str()), ("https://shop.example", "Lyon"));
+    assert_eq!((invitation.node.as_str(), invitation.token.len()), ("organizations/shop", 43));
+    assert!(invite_customer(request.clone()).await.unwrap().invitation.unwrap().token.is_empty());
+    let another = InviteCustomerRequest { request_id: String::new(), ..request };
+    assert_eq!(refused(invite_customer(another).await), "ALREADY_EXISTS");
+
+    let get = async || {
+        let get = GetOrganizationRequest { name: "organizations/shop".into() };
+        installation.organizations().get_organization(by(ANN, get)).await.unwrap().into_inner()
+    };
+    // Somebody else with a role is no acceptance.
+    give(installation, "users/cy", "owner", "organizations/shop").await.unwrap();
+    assert_eq!(get().await.state(), organization::State::Provisioning);
+    accept(installation, "bob", &invitation.token).await.unwrap();
+    let active = get().await;
+    assert_eq!((active.state(), active.display_name.as_str()), (organization::State::Active, "Shop"));
 }
 
 pub(crate) async fn a_verdict_about_an_invitation_is_that_of_the_call(installation: &Installation) {

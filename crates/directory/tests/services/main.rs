@@ -68,6 +68,8 @@ both_stores! {
     invitations::invitations_end_with_their_member_user_node_and_sponsor,
     invitations::what_has_expired_is_marked_and_at_last_forgotten,
     invitations::invitations_are_listed_by_node_state_and_address,
+    invitations::several_are_invited_by_one_commit_or_none,
+    invitations::an_invited_customer_is_in_use_from_its_first_acceptance_on,
     invitations::a_verdict_about_an_invitation_is_that_of_the_call,
     invitations::all_that_is_wrong_with_an_invitation_is_said_at_once,
     audit::a_node_has_the_trail_of_what_is_at_and_in_it_in_pages_that_stay,
