@@ -285,6 +285,11 @@ impl Installation {
         self.run().expect("it starts again");
     }
 
+    /// Where its files are: its logs, and its data on SQLite.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What all processes have logged.
     pub fn log(&self) -> String {
         self.processes.iter().map(Process::log).collect()

@@ -13,9 +13,7 @@ use api::{
     },
 };
 use client::{
-    guard::{Ask, Guard, invite},
-    session::{Session, channel},
-    token::Token,
+    session::Session,
     world::{Loaded, create_role_binding, grant_message, levels_message, load},
 };
 use decision::{
@@ -25,7 +23,7 @@ use decision::{
     record::Timestamp,
     world::{World, WorldBinding, WorldOrganization, binding_record, node_name, principal, role_name, sponsor, user_name},
 };
-use tokio::{runtime::Runtime, time::Instant};
+use tokio::runtime::Runtime;
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
@@ -188,13 +186,23 @@ impl Subject for Services {
                     let request = DeleteRoleBindingRequest { name, validate_only: true, ..Default::default() };
                     Ok(running.installation.on_behalf_of(&actor).role_bindings().delete_role_binding(request).await.map(drop))
                 }
-                // Invitations ask authz the same question that this does.
                 AssignPath::Invite => {
-                    let address = running.installation.addresses().pop().ok_or("nothing runs")?;
-                    let guard = Guard::new(channel(&address).map_err(text)?, "services/directory");
-                    let ask = Ask::writing(binding.node.clone()).to(invite(state(binding)));
-                    let deadline = Instant::now() + std::time::Duration::from_secs(10);
-                    Ok::<_, String>(guard.require(&actor, ask, Token::parse(&running.revision).ok(), deadline).await.map(drop))
+                    let RoleBinding { principal, role, node, components, condition, expire_time, sponsor, .. } = binding;
+                    let email = running.email(&principal)?;
+                    let parent = organization_of(&node)?;
+                    let invitation = Invitation {
+                        email,
+                        role,
+                        node,
+                        components,
+                        condition,
+                        binding_expire_time: expire_time,
+                        sponsor,
+                        ..Default::default()
+                    };
+                    let request =
+                        CreateInvitationRequest { parent, invitation: Some(invitation), validate_only: true, ..Default::default() };
+                    Ok::<_, String>(running.installation.on_behalf_of(&actor).invitations().create_invitation(request).await.map(drop))
                 }
             }
         })?;
@@ -220,6 +228,22 @@ impl Subject for Services {
                 Ok(Some(if outcome == *expect { Ok(()) } else { Err(format!("got {outcome}")) }))
             }
             Write::Seats { node, role, components, most } => self.fill_seats(node, role, components.as_ref(), *most).map(Some),
+            Write::Invite { actor, principal, role, node, expect } => {
+                let running = self.running()?;
+                let outcome = self.runtime.block_on(running.invite(actor, principal, role, node))?;
+                Ok(Some(as_expected(outcome, expect)))
+            }
+            Write::InviteCustomer { actor, workspace, id, display_name, website, location, principal, role, expect } => {
+                let running = self.running()?;
+                let organization = Organization {
+                    display_name: display_name.clone(),
+                    website: website.clone(),
+                    location: location.clone(),
+                    ..Default::default()
+                };
+                let outcome = self.runtime.block_on(running.invite_customer(actor, workspace, id, organization, principal, role))?;
+                Ok(Some(as_expected(outcome, expect)))
+            }
         }
     }
 }
@@ -299,9 +323,13 @@ async fn give(
     platform.role_bindings().create_role_binding(request).await.map(drop)
 }
 
-fn state(binding: RoleBinding) -> api::feed::v1::RoleBindingState {
-    let RoleBinding { principal, role, node, components, condition, expire_time, sponsor, .. } = binding;
-    api::feed::v1::RoleBindingState { principal, role, node, components, condition, expire_time, sponsor }
+/// A refusal as it was expected, or that it was none.
+fn as_expected(outcome: Result<(), Status>, expect: &str) -> WriteOutcome {
+    let outcome = match outcome {
+        Ok(()) => "done".to_owned(),
+        Err(status) => reason(&status),
+    };
+    if outcome == expect { Ok(()) } else { Err(format!("got {outcome}")) }
 }
 
 fn organization_of(node: &str) -> Result<String, String> {
@@ -342,6 +370,82 @@ impl Running {
             },
             ..Default::default()
         })
+    }
+
+    /// The address of a user of the world.
+    fn email(&self, principal: &str) -> Result<String, String> {
+        let id = principal.strip_prefix("users/").ok_or_else(|| format!("`{principal}` has no address"))?;
+        let user = self.world.users.iter().find(|user| user.id == id);
+        Ok(user.and_then(|user| user.email.clone()).unwrap_or_else(|| format!("{id}@example.com")))
+    }
+
+    /// Invites somebody, who accepts: then they hold the role.
+    async fn invite(&self, actor: &str, invitee: &str, role: &str, node: &str) -> Result<Result<(), Status>, String> {
+        let node = node_name(node, None).map_err(text)?;
+        let home = node.organization();
+        let model = self.world.model_of(home.id()).ok_or("the world has no such organization")?;
+        let role = role_name(role, model, &home).map_err(text)?.to_string();
+        let invitee = user_name(invitee).map_err(text)?.to_string();
+        let invitation = Invitation { email: self.email(&invitee)?, role: role.clone(), node: node.to_string(), ..Default::default() };
+        let request = CreateInvitationRequest { parent: home.to_string(), invitation: Some(invitation), ..Default::default() };
+        let actor = user_name(actor).map_err(text)?.to_string();
+        let token = match self.installation.on_behalf_of(&actor).invitations().create_invitation(request).await {
+            Ok(created) => created.into_inner().token,
+            Err(status) => return Ok(Err(status)),
+        };
+        let binding = self.accept(&invitee, token).await?;
+        if (binding.principal.as_str(), binding.role, binding.node) != (invitee.as_str(), role, node.to_string()) {
+            return Err("the invitation became another binding".to_owned());
+        }
+        Ok(Ok(()))
+    }
+
+    async fn accept(&self, invitee: &str, token: String) -> Result<RoleBinding, String> {
+        let request = AcceptInvitationRequest { token, ..Default::default() };
+        let accepted = self.installation.on_behalf_of(invitee).invitations().accept_invitation(request).await.map_err(said)?;
+        accepted.into_inner().role_binding.ok_or_else(|| "no binding came of it".to_owned())
+    }
+
+    /// Invites a customer: the organization is as it was said, and in use once the invitation is accepted.
+    async fn invite_customer(
+        &self,
+        actor: &str,
+        workspace: &str,
+        id: &str,
+        organization: Organization,
+        invitee: &str,
+        role: &str,
+    ) -> Result<Result<(), Status>, String> {
+        let workspace = node_name(workspace, None).map_err(text)?;
+        let home = workspace.organization();
+        let model = self.world.model_of(home.id()).ok_or("the world has no such organization")?;
+        let invitee = user_name(invitee).map_err(text)?.to_string();
+        let request = InviteCustomerRequest {
+            parent: workspace.to_string(),
+            organization_id: id.to_owned(),
+            organization: Some(organization.clone()),
+            email: self.email(&invitee)?,
+            role: role_name(role, model, &home).map_err(text)?.to_string(),
+            ..Default::default()
+        };
+        let actor = user_name(actor).map_err(text)?.to_string();
+        let token = match self.installation.on_behalf_of(&actor).invitations().invite_customer(request).await {
+            Ok(invited) => invited.into_inner().invitation.unwrap_or_default().token,
+            Err(status) => return Ok(Err(status)),
+        };
+        for (state, next) in [(organization::State::Provisioning, Some(token)), (organization::State::Active, None)] {
+            let request = GetOrganizationRequest { name: full(id) };
+            let found = self.installation.platform().organizations().get_organization(request).await.map_err(said)?.into_inner();
+            let is_as_said = (&found.display_name, &found.website, &found.location, &found.parent)
+                == (&organization.display_name, &organization.website, &organization.location, &workspace.to_string());
+            if !is_as_said || found.state() != state {
+                return Err(format!("the customer is {found:?}"));
+            }
+            if let Some(token) = next {
+                self.accept(&invitee, token).await?;
+            }
+        }
+        Ok(Ok(()))
     }
 
     /// The name of the binding that is like this one.

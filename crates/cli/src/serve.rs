@@ -207,7 +207,8 @@ impl Parts {
             let pages = PageKey::new(ledger.secret("page-tokens").await.map_err(Failure::unavailable)?);
             if runs(Service::Directory) {
                 let guard = Guard::new(permits.clone(), "services/directory");
-                let directory = Directory::open(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?;
+                let directory =
+                    Directory::open(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?.until(drain.token());
                 let (sweeping, until) = (directory.clone(), drain.token());
                 parts.background.push(tokio::spawn(async move { sweeping.sweep_every(SWEEP_EVERY, until).await }));
                 parts.directory = Some(directory);

@@ -335,6 +335,40 @@ pub enum Write {
         /// The limit.
         most: u32,
     },
+    /// Somebody is invited to a role by their address, and accepts.
+    Invite {
+        /// Who invites.
+        actor: String,
+        /// Who is invited: a user of the world.
+        principal: String,
+        /// To which role.
+        role: String,
+        /// Where.
+        node: String,
+        /// `done`, or the reason of the refusal.
+        expect: String,
+    },
+    /// A customer is invited: an organization that is provisioning until its invitation is accepted, with all that was said of it.
+    InviteCustomer {
+        /// Who invites.
+        actor: String,
+        /// Below which workspace.
+        workspace: String,
+        /// The id of the organization.
+        id: String,
+        /// What people call it.
+        display_name: String,
+        /// Its website.
+        website: String,
+        /// Where it is.
+        location: String,
+        /// Who is invited: a user of the world.
+        principal: String,
+        /// To which role at it.
+        role: String,
+        /// `done`, or the reason of the refusal.
+        expect: String,
+    },
 }
 
 /// The scenarios of one file, all spelt out.

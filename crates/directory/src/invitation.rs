@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod end;
+mod event;
 mod offering;
 mod token;
 
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) use self::{
     acceptance::{accept, decline},
     end::{end_at_or_below, end_of_email, end_of_sponsor, revoke},
+    event::{ACTIONS, Cursor, kind_of},
     offering::{offer, resend},
     token::{Token, TokenHash},
 };

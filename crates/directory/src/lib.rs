@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use client::guard::Guard;
 use ledger::{Ledger, OpenError};
 use service::Service;
+use tokio_util::sync::CancellationToken;
 
 mod account;
 mod assign;
@@ -47,6 +48,8 @@ mod workspace;
 #[derive(Clone, Debug)]
 pub struct Directory {
     service: Service,
+    /// When streams end.
+    drain: CancellationToken,
 }
 
 impl Directory {
@@ -54,13 +57,19 @@ impl Directory {
     /// installation's key of page tokens.
     pub async fn open(ledger: Ledger, guard: Guard, pages: PageKey) -> Result<Self, OpenError> {
         ledger.run_migrations::<store::migration::DirectoryMigrator>().await?;
-        Ok(Self { service: Service::new(ledger, guard, pages) })
+        Ok(Self { service: Service::new(ledger, guard, pages), drain: CancellationToken::new() })
     }
 
     /// With another clock: what has expired, and when things were created, is told by it.
     #[must_use]
     pub fn with_clock(self, clock: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
-        Self { service: self.service.with_clock(clock) }
+        Self { service: self.service.with_clock(clock), ..self }
+    }
+
+    /// Whose streams end when `drain` is cancelled.
+    #[must_use]
+    pub fn until(self, drain: CancellationToken) -> Self {
+        Self { drain, ..self }
     }
 
     /// Adds the services to a server.

@@ -9,6 +9,7 @@ mod identity;
 mod import;
 mod invitation;
 mod invitation_batch;
+mod invitation_events;
 mod member;
 mod organization;
 mod partnership;

@@ -12,7 +12,7 @@ pub(crate) struct LedgerMigrator;
 
 impl MigratorTrait for LedgerMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateLedger), Box::new(IndexAudit)]
+        vec![Box::new(CreateLedger), Box::new(IndexAudit), Box::new(IndexActions)]
     }
 
     fn migration_table_name() -> DynIden {
@@ -21,6 +21,27 @@ impl MigratorTrait for LedgerMigrator {
 }
 
 struct CreateLedger;
+
+/// Finds entries of the trail by what was done.
+struct IndexActions;
+
+impl MigrationName for IndexActions {
+    fn name(&self) -> &str {
+        "m0003_index_audit_actions"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for IndexActions {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared("CREATE INDEX audit_entry_action ON audit_entry(action, rev, entry)").await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
 
 impl MigrationName for CreateLedger {
     fn name(&self) -> &str {

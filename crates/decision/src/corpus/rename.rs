@@ -80,6 +80,7 @@ pub fn renamed(document: &Document, corpus: &Corpus) -> (Document, Corpus) {
                     role(given);
                     components.iter_mut().for_each(levels);
                 }
+                Write::Invite { role: given, .. } | Write::InviteCustomer { role: given, .. } => role(given),
             }
         }
     }

@@ -5,7 +5,7 @@ use api::{
     directory::v1::{self as proto, invitation_service_server::InvitationService},
 };
 use chrono::{DateTime, Utc};
-use client::guard::{self, Ask, any_of, known, myself, permission};
+use client::guard::{self, Ask, any_of, known, myself, permission, platform};
 use decision::name::{InvitationName, NodeName, UserName};
 use ledger::{Ledger, StoreError};
 use service::{
@@ -13,6 +13,7 @@ use service::{
     change::{Answer, Opened, Unopened},
     listing::Rows,
 };
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
@@ -32,6 +33,8 @@ use crate::{
 
 #[async_trait]
 impl InvitationService for Directory {
+    type WatchInvitationEventsStream = ReceiverStream<Result<proto::InvitationEvent, Status>>;
+
     async fn create_invitation(&self, request: Request<proto::CreateInvitationRequest>) -> Result<Response<proto::Invitation>, Status> {
         let (call, draft) = wire::read_create(&request)?;
         if let Some(answer) = self.service.answered_before(&call).await? {
@@ -216,6 +219,15 @@ impl InvitationService for Directory {
             }
         }
         Err(outrun())
+    }
+
+    async fn watch_invitation_events(
+        &self,
+        request: Request<proto::WatchInvitationEventsRequest>,
+    ) -> Result<Response<Self::WatchInvitationEventsStream>, Status> {
+        let (call, cursor) = wire::read_watch(&request)?;
+        self.service.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
+        Ok(Response::new(self.follow_invitations(cursor).await?))
     }
 }
 

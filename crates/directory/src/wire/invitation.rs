@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::role_binding::{read_components, read_condition};
 use crate::{
     feed,
-    invitation::{Draft, Invitation, Offer, Resending, State, Token},
+    invitation::{Cursor, Draft, Invitation, Offer, Resending, State, Token},
     organization::OrganizationDraft,
     role_binding::RoleBinding,
     status::Error,
@@ -197,6 +197,23 @@ pub(crate) fn read_decline(request: &Request<proto::DeclineInvitationRequest>) -
     let call = Call::writing(request, "directory.v1.InvitationService/DeclineInvitation", &mut fields)?;
     fields.finish(Some(()))?;
     Ok((call, Token::parse(&request.get_ref().token).ok_or(Error::NotInvited)?))
+}
+
+/// From where to follow; none: from the beginning.
+pub(crate) fn read_watch(request: &Request<proto::WatchInvitationEventsRequest>) -> Result<(Call, Option<Cursor>), Status> {
+    let call = Call::reading(request, "directory.v1.InvitationService/WatchInvitationEvents")?;
+    let mut fields = Fields::default();
+    let cursor = match request.get_ref().cursor.as_str() {
+        "" => Some(None),
+        text => match Cursor::parse(text) {
+            Some(cursor) => Some(Some(cursor)),
+            None => {
+                fields.wrong("cursor", "the `cursor` of an event as it was received, or empty");
+                None
+            }
+        },
+    };
+    Ok((call, fields.finish(cursor)?))
 }
 
 /// Without its revision, and without the token.

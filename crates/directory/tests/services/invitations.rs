@@ -4,9 +4,9 @@ use api::directory::v1::{
     AcceptInvitationRequest, AcceptInvitationResponse, AcceptPartnershipRequest, Account, BatchCreateInvitationsRequest,
     CreateAccountRequest, CreateInvitationRequest, CreateMemberRequest, CreatePartnershipRequest, DeclineInvitationRequest,
     DeleteMemberRequest, DeleteOrganizationRequest, DeletePartnershipRequest, DeleteUserRequest, DeleteWorkspaceRequest,
-    GetInvitationRequest, GetMemberRequest, GetOrganizationRequest, Invitation, InvitationDraft, InviteCustomerRequest,
+    GetInvitationRequest, GetMemberRequest, GetOrganizationRequest, Invitation, InvitationDraft, InvitationEvent, InviteCustomerRequest,
     ListInvitationsRequest, Organization, Partnership, ResendInvitationRequest, RevokeInvitationRequest, SuspendUserRequest,
-    invitation::State, member, organization,
+    WatchInvitationEventsRequest, invitation::State, invitation_event::Kind, member, organization,
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -200,10 +200,9 @@ pub(crate) async fn what_has_ended_cannot_be_accepted(installation: &Installatio
     assert_eq!(refused(revoke(installation, "users/bob", &revoked.name).await), "NOT_ALLOWED");
     assert_eq!(revoke(installation, ANN, &revoked.name).await.unwrap().state(), State::Revoked);
     installation.authz.says().denied.clear();
-    let mut request = invitation("bob", "buyer", ACME);
-    request.invitation.as_mut().unwrap().expire_time = Some(at(1));
-    let expired = send(installation, request).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let expired = invite(installation, "bob", "buyer", ACME).await.unwrap();
+    let later = chrono::Utc::now() + chrono::Duration::days(15);
+    assert_eq!(installation.directory.sweep_expired(later).await.unwrap(), 1);
     for (ended, expected) in [(&declined, "declined"), (&revoked, "revoked"), (&expired, "expired")] {
         let refused = accept(installation, "bob", &ended.token).await.unwrap_err();
         assert_eq!(reason(&refused), "WRONG_STATE");
@@ -243,9 +242,9 @@ pub(crate) async fn the_same_offer_is_pending_once(installation: &Installation) 
     assert_eq!(refused(send(installation, named).await), "ALREADY_EXISTS");
     // One that has expired gives way, and the audit trail says so.
     let mut request = invitation("gus", "buyer", ACME);
-    request.invitation.as_mut().unwrap().expire_time = Some(at(1));
+    request.invitation.as_mut().unwrap().expire_time = Some(at(3));
     let short = send(installation, request).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(3100)).await;
     let other = invite(installation, "gus", "buyer", ACME).await.unwrap();
     assert_eq!((state(installation, &short.name).await, read(installation, &short.name).await.etag.as_str()), (State::Expired, "2"));
     assert_eq!(refused(resend(installation, ANN, &short.name).await), "ALREADY_EXISTS");
@@ -262,7 +261,7 @@ pub(crate) async fn pending_invitations_take_seats(installation: &Installation) 
         sent.push(invite(installation, user, "buyer", ACME).await.unwrap());
     }
     let mut short = invitation("x4", "buyer", ACME);
-    short.invitation.as_mut().unwrap().expire_time = Some(at(2));
+    short.invitation.as_mut().unwrap().expire_time = Some(at(3600));
     let short = send(installation, short).await.unwrap();
     let taken = invite(installation, "b5", "buyer", ACME).await.unwrap_err();
     assert_eq!((taken.code(), reason(&taken).as_str()), (Code::ResourceExhausted, "SEATS_TAKEN"));
@@ -276,7 +275,8 @@ pub(crate) async fn pending_invitations_take_seats(installation: &Installation) 
     accept(installation, "b2", &sent[1].token).await.unwrap();
     assert_eq!(refused(give(installation, "users/b5", "buyer", ACME).await), "SEATS_TAKEN");
     // A time that is over, and a refusal, give the seat back; an expired one gets it again only if it is free.
-    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    let later = chrono::Utc::now() + chrono::Duration::hours(2);
+    assert_eq!(installation.directory.sweep_expired(later).await.unwrap(), 1);
     give(installation, "users/b3", "buyer", ACME).await.unwrap();
     assert_eq!(refused(resend(installation, ANN, &short.name).await), "SEATS_TAKEN");
     revoke(installation, ANN, &sent[2].name).await.unwrap();
@@ -631,6 +631,76 @@ pub(crate) async fn an_invited_customer_is_in_use_from_its_first_acceptance_on(i
     accept(installation, "bob", &invitation.token).await.unwrap();
     let active = get().await;
     assert_eq!((active.state(), active.display_name.as_str()), (organization::State::Active, "Shop"));
+}
+
+/// What is told after a cursor, up to the next time that all is.
+async fn told(installation: &Installation, cursor: &str) -> Vec<InvitationEvent> {
+    let request = WatchInvitationEventsRequest { cursor: cursor.to_owned() };
+    let mut stream = installation.invitations().watch_invitation_events(by(PLATFORM, request)).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    loop {
+        let event = stream.message().await.unwrap().unwrap();
+        if event.kind() == Kind::Unspecified {
+            return events;
+        }
+        events.push(event);
+    }
+}
+
+pub(crate) async fn what_happens_to_invitations_is_told_once_in_order_and_without_secrets(installation: &Installation) {
+    people(installation, &["ann", "bob"]).await;
+    owned(installation, "acme").await;
+    let request = |cursor: &str| WatchInvitationEventsRequest { cursor: cursor.to_owned() };
+    let denied = installation.invitations().watch_invitation_events(by(ANN, request(""))).await.unwrap_err();
+    assert_eq!(reason(&denied), "NOT_ALLOWED");
+    for (cursor, expected) in [("x", "INVALID_FIELD".to_owned()), (&format!("{}.0.0", Uuid::nil()), "CURSOR_GONE".to_owned())] {
+        let refused = installation.invitations().watch_invitation_events(by(PLATFORM, request(cursor))).await.unwrap_err();
+        assert_eq!(reason(&refused), expected);
+    }
+    assert!(told(installation, "").await.is_empty());
+
+    let mut following = installation.invitations().watch_invitation_events(by(PLATFORM, request(""))).await.unwrap().into_inner();
+    let first = invite(installation, "bob", "buyer", ACME).await.unwrap();
+    let second = invite(installation, "eve", "buyer", ACME).await.unwrap();
+    let resent = resend(installation, ANN, &first.name).await.unwrap();
+    accept(installation, "bob", &resent.token).await.unwrap();
+    revoke(installation, ANN, &second.name).await.unwrap();
+    let third = invite(installation, "eve", "buyer", ACME).await.unwrap();
+    let delete = DeleteOrganizationRequest { name: ACME.into(), force: true, ..Default::default() };
+    installation.organizations().delete_organization(by(ANN, delete)).await.unwrap();
+
+    let all = told(installation, "").await;
+    let told_of = |events: &[InvitationEvent]| -> Vec<(Kind, String)> {
+        events.iter().map(|event| (event.kind(), event.invitation.as_ref().unwrap().name.clone())).collect()
+    };
+    let expected = [
+        (Kind::Created, first.name.clone()),
+        (Kind::Created, second.name.clone()),
+        (Kind::Resent, first.name.clone()),
+        (Kind::Accepted, first.name.clone()),
+        (Kind::Revoked, second.name.clone()),
+        (Kind::Created, third.name.clone()),
+        (Kind::Withdrawn, third.name.clone()),
+    ];
+    assert_eq!(told_of(&all), expected);
+    assert_eq!((all[3].actor.as_str(), all[0].actor.as_str()), ("users/bob", ANN));
+    // As it is now, and without its token.
+    let now = all[0].invitation.clone().unwrap();
+    assert_eq!((now.state(), now.email.as_str(), now.inviter.as_str(), now.token.as_str()), (State::Accepted, "bob@example.com", ANN, ""));
+    assert!(all.iter().all(|event| event.invitation.as_ref().unwrap().token.is_empty()));
+    // From every place on the rest, once.
+    for (at, event) in all.iter().enumerate() {
+        assert_eq!(told_of(&told(installation, &event.cursor).await), expected[at + 1..]);
+    }
+    // Who has followed all the while was told the same.
+    let mut seen = Vec::new();
+    while seen.len() < expected.len() {
+        let event = following.message().await.unwrap().unwrap();
+        if event.kind() != Kind::Unspecified {
+            seen.push(event);
+        }
+    }
+    assert_eq!(told_of(&seen), expected);
 }
 
 pub(crate) async fn a_verdict_about_an_invitation_is_that_of_the_call(installation: &Installation) {

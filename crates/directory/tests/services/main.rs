@@ -70,6 +70,7 @@ both_stores! {
     invitations::invitations_are_listed_by_node_state_and_address,
     invitations::several_are_invited_by_one_commit_or_none,
     invitations::an_invited_customer_is_in_use_from_its_first_acceptance_on,
+    invitations::what_happens_to_invitations_is_told_once_in_order_and_without_secrets,
     invitations::a_verdict_about_an_invitation_is_that_of_the_call,
     invitations::all_that_is_wrong_with_an_invitation_is_said_at_once,
     audit::a_node_has_the_trail_of_what_is_at_and_in_it_in_pages_that_stay,
