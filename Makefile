@@ -1,5 +1,5 @@
 # The commands of the README. Everything they build is under target/; `make run` keeps its data under data/.
-.PHONY: run test conformance lint clean
+.PHONY: run test conformance bench-writes lint clean
 
 # Builds, starts all three services on SQLite with the demo world, and prints what to try.
 run:
@@ -13,6 +13,10 @@ test:
 # The five systems, requirement by requirement, against running services.
 conformance:
 	tests/with-postgres cargo test --quiet --package tests --test conformance
+
+# Writes through the service beside the same transaction with nothing in between: ratio and latencies.
+bench-writes:
+	tests/with-postgres cargo bench --quiet --package tests --bench writes
 
 lint:
 	cargo fmt --all --check

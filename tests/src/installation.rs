@@ -149,6 +149,15 @@ impl Store {
     }
 }
 
+/// Where an installation's database is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// This file.
+    Sqlite(PathBuf),
+    /// At this URL.
+    Postgres(String),
+}
+
 /// Which services share a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -165,6 +174,7 @@ pub struct Installation {
     folder: TempDir,
     layout: Layout,
     store: Store,
+    settings: Vec<String>,
     ports: [u16; 3],
     processes: Vec<Process>,
     session: Option<Session>,
@@ -179,8 +189,14 @@ fn free_port() -> u16 {
 impl Installation {
     /// Starts one on a new store.
     pub fn start(layout: Layout, store: Store) -> Self {
+        Self::start_with(layout, store, &[])
+    }
+
+    /// The same with other settings of the processes that have the store: `store.max_connections=64`.
+    pub fn start_with(layout: Layout, store: Store, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut installation = Self { folder, layout, store, ports: [0; 3], processes: Vec::new(), session: None };
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        let mut installation = Self { folder, layout, store, settings, ports: [0; 3], processes: Vec::new(), session: None };
         // Services find each other by address, so ports are chosen first; somebody else may take one before it is bound.
         for attempt in 1.. {
             installation.ports = [free_port(), free_port(), free_port()];
@@ -203,7 +219,8 @@ impl Installation {
             Store::Sqlite => format!("store.url=sqlite://{}", self.folder.path().join("tenantry.db").display()),
             Store::Postgres(url) => format!("store.url={url}"),
         };
-        let few = "store.max_connections=12";
+        let mut keeping = vec!["--set", &store, "--set", "store.max_connections=12"];
+        keeping.extend(self.settings.iter().flat_map(|setting| ["--set", setting]));
         let log = |name: &str| self.folder.path().join(format!("{name}.log"));
         let at_directory = local(directory);
         let at_catalog = local(role_catalog);
@@ -211,21 +228,20 @@ impl Installation {
         let mut serve = |arguments: &[&str], name: &str| Process::serve(arguments, &log(name)).map(|process| self.processes.push(process));
         let session = match self.layout {
             Layout::One => {
-                serve(&["all", "--listen", &at_directory, "--set", &store, "--set", few], "all")?;
+                serve(&[&["all", "--listen", &at_directory], &keeping[..]].concat(), "all")?;
                 Session::at(&url(directory)).map_err(|error| error.to_string())?
             }
             Layout::AuthzApart => {
-                serve(
-                    &["directory", "role-catalog", "--listen", &at_directory, "--set", &store, "--set", &permits, "--set", few],
-                    "directory",
-                )?;
+                keeping.extend(["--set", &permits]);
+                serve(&[&["directory", "role-catalog", "--listen", &at_directory], &keeping[..]].concat(), "directory")?;
                 serve(&["authz", "--listen", &at_authz, "--set", &feed], "authz")?;
                 let writes = channel(&url(directory)).map_err(|error| error.to_string())?;
                 Session::new(writes.clone(), writes, channel(&url(authz)).map_err(|error| error.to_string())?)
             }
             Layout::Three => {
-                serve(&["directory", "--listen", &at_directory, "--set", &store, "--set", &permits, "--set", few], "directory")?;
-                serve(&["role-catalog", "--listen", &at_catalog, "--set", &store, "--set", &permits, "--set", few], "role-catalog")?;
+                keeping.extend(["--set", &permits]);
+                serve(&[&["directory", "--listen", &at_directory], &keeping[..]].concat(), "directory")?;
+                serve(&[&["role-catalog", "--listen", &at_catalog], &keeping[..]].concat(), "role-catalog")?;
                 serve(&["authz", "--listen", &at_authz, "--set", &feed], "authz")?;
                 let to = |port: u16| channel(&url(port)).map_err(|error| error.to_string());
                 Session::new(to(directory)?, to(role_catalog)?, to(authz)?)
@@ -248,6 +264,14 @@ impl Installation {
     /// A session on behalf of the platform.
     pub fn platform(&self) -> Session {
         self.on_behalf_of(PLATFORM)
+    }
+
+    /// Where its database is.
+    pub fn place(&self) -> Place {
+        match &self.store {
+            Store::Sqlite => Place::Sqlite(self.folder.path().join("tenantry.db")),
+            Store::Postgres(url) => Place::Postgres(url.clone()),
+        }
     }
 
     /// The first process' address: all services of [`Layout::One`].

@@ -2,4 +2,7 @@
 
 pub mod corpus;
 pub mod installation;
+pub mod invariants;
+pub mod rows;
 pub mod services;
+pub mod together;

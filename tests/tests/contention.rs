@@ -1,6 +1,6 @@
 //! A hundred writers at once on one tree: all end, and the invariants hold.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use api::{
     authz::v1::{BatchCheckRequest, Consistency, Query, Verdict, batch_check_response, consistency::Requirement},
@@ -10,10 +10,9 @@ use client::{session::Session, world::load};
 use decision::world::World;
 use tests::{
     installation::{Installation, Layout, Store},
-    services::reason,
+    together::{self, counted},
 };
-use tokio::{sync::Barrier, task::JoinSet};
-use tonic::{Code, Status};
+use tonic::Status;
 
 const WRITERS: usize = 100;
 const SUPER_ADMIN: &str = "roleModels/ad-platform/roles/super-admin";
@@ -35,31 +34,13 @@ organizations:
     .unwrap()
 }
 
-/// All at the same moment; what each came to, counted: `OK`, a reason, or a code.
+/// All at the same moment; what each came to, counted.
 async fn all_at_once<F, Fut>(write: F) -> BTreeMap<String, usize>
 where
     F: Fn(usize) -> Fut,
     Fut: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let barrier = Arc::new(Barrier::new(WRITERS));
-    let mut writers = JoinSet::new();
-    for at in 0..WRITERS {
-        let (barrier, write) = (barrier.clone(), write(at));
-        writers.spawn(async move {
-            barrier.wait().await;
-            write.await
-        });
-    }
-    let mut outcomes = BTreeMap::new();
-    while let Some(outcome) = writers.join_next().await {
-        let outcome = match outcome.unwrap() {
-            Ok(()) => "OK".to_owned(),
-            Err(status) if status.code() == Code::DeadlineExceeded => "DEADLINE_EXCEEDED".to_owned(),
-            Err(status) => reason(&status),
-        };
-        *outcomes.entry(outcome).or_default() += 1;
-    }
-    outcomes
+    counted(&together::all_at_once(WRITERS, write).await)
 }
 
 fn count(outcomes: &BTreeMap<String, usize>, outcome: &str) -> usize {

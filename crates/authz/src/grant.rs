@@ -124,17 +124,24 @@ fn evaluate(worlds: [&View; 2], actor: &Actor, wanted: &Wanted, now: Timestamp) 
         // Whoever is not known did not come this far.
         Wanted::Known => Ok(Grounds::default()),
         Wanted::AnyOf(alternatives) => {
-            let mut first = None;
+            let mut telling = None;
             for alternative in alternatives {
                 match evaluate(worlds, actor, alternative, now) {
                     Ok(grounds) => return Ok(grounds),
-                    Err(refusal) => first = first.or(Some(refusal)),
+                    // The first is told; but what more is told to those only who may know, is worth more to them.
+                    Err(refusal) if telling.as_ref().is_none_or(says_nothing) && !says_nothing(&refusal) => telling = Some(refusal),
+                    Err(refusal) => telling = telling.or(Some(refusal)),
                 }
             }
             // None only where there are no alternatives, which reading refuses.
-            Err(first.unwrap_or(Refusal::NotYourself))
+            Err(telling.unwrap_or(Refusal::NotYourself))
         }
     }
+}
+
+/// What is said to strangers too.
+fn says_nothing(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::NotAllowed { .. } | Refusal::NotYourself)
 }
 
 fn stamps(world: &Snapshot, trees: BTreeSet<String>) -> Vec<(String, u64)> {

@@ -3,6 +3,7 @@
 mod address;
 mod ask;
 mod audit;
+mod audit_invariants;
 mod config;
 mod demo;
 mod export;
@@ -39,6 +40,8 @@ enum Command {
     Export(export::Export),
     /// Load the demo world: for each of the five role models an organization or agency with users for every role.
     Demo(demo::Demo),
+    /// Look for violations of the invariants in all rows, for the platform; exits with 0 if there are none, 1 if there are.
+    AuditInvariants(audit_invariants::AuditInvariants),
 }
 
 /// Exit codes beside those of `check`, after sysexits.h.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
             Command::Import(import) => import.run().await,
             Command::Export(export) => export.run().await,
             Command::Demo(demo) => demo.run().await,
+            Command::AuditInvariants(audit) => audit.run().await,
         }
     });
     match done {

@@ -8,10 +8,11 @@ use api::{
         account_service_client::AccountServiceClient, audit_service_client::AuditServiceClient,
         ceiling_service_client::CeilingServiceClient, group_service_client::GroupServiceClient,
         identity_service_client::IdentityServiceClient, import_service_client::ImportServiceClient,
-        invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
-        organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
-        resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
-        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
+        invariant_service_client::InvariantServiceClient, invitation_service_client::InvitationServiceClient,
+        member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
+        partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
+        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
+        workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
         permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,
@@ -100,6 +101,8 @@ stubs! {
     role_bindings: RoleBindingServiceClient over directory;
     /// Invitations.
     invitations: InvitationServiceClient over directory;
+    /// Violations of invariants.
+    invariants: InvariantServiceClient over directory;
     /// Ceilings.
     ceilings: CeilingServiceClient over directory;
     /// The audit trail.

@@ -2,7 +2,10 @@
 //! purpose. It shares no code with the fast engine beyond the words (names, records, documents, decisions), the table of
 //! reserved permissions, the validation of documents and the evaluation of one condition. For tests only.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     condition::{self, Verdict},
@@ -39,7 +42,7 @@ pub struct Oracle<'w> {
     bindings: Vec<&'w Binding>,
     custom_roles: Vec<&'w CustomRole>,
     /// The revisions that validate, with their conditions by id.
-    models: Vec<(&'w ModelRevision, BTreeMap<&'w str, condition::Condition>)>,
+    models: Arc<Vec<(&'w ModelRevision, BTreeMap<&'w str, condition::Condition>)>>,
 }
 
 impl<'w> Oracle<'w> {
@@ -47,25 +50,39 @@ impl<'w> Oracle<'w> {
     /// it is asked for.
     pub fn new(world: &'w [Record]) -> Self {
         let mut oracle = Self::default();
+        let mut models = Vec::new();
         for record in world {
-            match record {
-                Record::Node(node) => oracle.nodes.push(node),
-                Record::User(user) => oracle.users.push(user),
-                Record::Member(member) => oracle.members.push(member),
-                Record::GroupEdge(edge) => oracle.group_edges.push(edge),
-                Record::Partnership(partnership) => oracle.partnerships.push(partnership),
-                Record::Binding(binding) => oracle.bindings.push(binding),
-                Record::CustomRole(role) => oracle.custom_roles.push(role),
-                Record::ModelRevision(revision) => {
-                    if validate(&revision.document).is_empty() {
-                        let conditions = revision.document.conditions.iter();
-                        let compiled =
-                            conditions.filter_map(|source| Some((source.id.as_str(), condition::Condition::compile(source).ok()?)));
-                        oracle.models.push((revision, compiled.collect()));
-                    }
-                }
+            oracle.add(record);
+            if let Record::ModelRevision(revision) = record
+                && validate(&revision.document).is_empty()
+            {
+                let conditions = revision.document.conditions.iter();
+                let compiled = conditions.filter_map(|source| Some((source.id.as_str(), condition::Condition::compile(source).ok()?)));
+                models.push((revision, compiled.collect()));
             }
         }
+        oracle.models = Arc::new(models);
+        oracle
+    }
+
+    fn add(&mut self, record: &'w Record) {
+        match record {
+            Record::Node(node) => self.nodes.push(node),
+            Record::User(user) => self.users.push(user),
+            Record::Member(member) => self.members.push(member),
+            Record::GroupEdge(edge) => self.group_edges.push(edge),
+            Record::Partnership(partnership) => self.partnerships.push(partnership),
+            Record::Binding(binding) => self.bindings.push(binding),
+            Record::CustomRole(role) => self.custom_roles.push(role),
+            Record::ModelRevision(_) => {}
+        }
+    }
+
+    /// Another world with the same role models; those of `world` are not looked at.
+    pub fn beside(&self, world: &'w [Record]) -> Self {
+        let others = world.iter().filter(|record| !matches!(record, Record::ModelRevision(_)));
+        let mut oracle = Self { models: self.models.clone(), ..Self::default() };
+        others.for_each(|record| oracle.add(record));
         oracle
     }
 

@@ -136,7 +136,7 @@ struct Standing {
 }
 
 /// Whether a role is required at an organization.
-fn is_required_of(terms: &RoleTerms, organization: &Organization) -> bool {
+pub(crate) fn is_required_of(terms: &RoleTerms, organization: &Organization) -> bool {
     let in_scope = match terms.organizations.as_str() {
         ROOTS => organization.parent.is_none(),
         CUSTOMERS => organization.parent.is_some(),

@@ -10,10 +10,11 @@
 use api::directory::v1::{
     account_service_server::AccountServiceServer, audit_service_server::AuditServiceServer, ceiling_service_server::CeilingServiceServer,
     group_service_server::GroupServiceServer, identity_service_server::IdentityServiceServer, import_service_server::ImportServiceServer,
-    invitation_service_server::InvitationServiceServer, member_service_server::MemberServiceServer,
-    organization_service_server::OrganizationServiceServer, partnership_service_server::PartnershipServiceServer,
-    resource_service_server::ResourceServiceServer, role_binding_service_server::RoleBindingServiceServer,
-    user_service_server::UserServiceServer, workspace_service_server::WorkspaceServiceServer,
+    invariant_service_server::InvariantServiceServer, invitation_service_server::InvitationServiceServer,
+    member_service_server::MemberServiceServer, organization_service_server::OrganizationServiceServer,
+    partnership_service_server::PartnershipServiceServer, resource_service_server::ResourceServiceServer,
+    role_binding_service_server::RoleBindingServiceServer, user_service_server::UserServiceServer,
+    workspace_service_server::WorkspaceServiceServer,
 };
 use chassis::{Server, page::PageKey};
 use chrono::{DateTime, Utc};
@@ -29,6 +30,7 @@ mod feed;
 mod group;
 mod identity;
 mod import;
+mod inspection;
 mod invariants;
 mod invitation;
 mod member;
@@ -89,5 +91,6 @@ impl Directory {
             .add_service(InvitationServiceServer::new(self.clone()))
             .add_service(AuditServiceServer::new(self.clone()))
             .add_service(ImportServiceServer::new(self.clone()))
+            .add_service(InvariantServiceServer::new(self.clone()))
     }
 }

@@ -7,6 +7,7 @@ mod export;
 mod group;
 mod identity;
 mod import;
+mod invariant;
 mod invitation;
 mod invitation_batch;
 mod invitation_events;

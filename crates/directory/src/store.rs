@@ -5,6 +5,7 @@ pub(crate) mod entity;
 pub(crate) mod group;
 pub(crate) mod holders;
 pub(crate) mod identity;
+pub(crate) mod inspection;
 pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod migration;

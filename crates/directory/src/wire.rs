@@ -6,6 +6,7 @@ pub(crate) mod ceiling;
 pub(crate) mod group;
 pub(crate) mod identity;
 pub(crate) mod import;
+pub(crate) mod invariant;
 pub(crate) mod invitation;
 pub(crate) mod member;
 pub(crate) mod organization;

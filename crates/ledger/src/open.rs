@@ -11,8 +11,8 @@ use std::{
 
 use client::token::Token;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr, SqliteTransactionMode, SqlxError, Statement,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, RuntimeErr,
+    SqliteTransactionMode, SqlxError, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use sqlx::{
@@ -214,6 +214,21 @@ impl Ledger {
     /// For plain reads, of committed rows. Writes through it fail.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.inner.reader
+    }
+
+    /// The committed rows of one moment, for reads of several statements. To be dropped soon: while it is open, the database keeps what is
+    /// replaced meanwhile (HARDENING, no long transactions).
+    pub async fn snapshot(&self) -> Result<DatabaseTransaction, Error> {
+        let options = match self.inner.backend {
+            DbBackend::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+            // A read transaction of SQLite is of one moment as it is.
+            _ => TransactionOptions::default(),
+        };
+        Ok(self.inner.reader.begin_with_options(options).await?)
     }
 
     /// Which store this is.

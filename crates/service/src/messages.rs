@@ -138,6 +138,7 @@ lists!(
     directory::ListRoleBindingsRequest,
     directory::ListInvitationsRequest,
     directory::ListAuditEntriesRequest,
+    directory::AuditInvariantsRequest,
 );
 
 lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);

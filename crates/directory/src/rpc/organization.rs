@@ -8,7 +8,7 @@ use api::{
         organization_service_server::OrganizationService,
     },
 };
-use client::guard::{self, Ask, permission, platform};
+use client::guard::{self, Ask, any_of, permission, platform};
 use decision::name::{NodeName, Principal};
 use ledger::{Ledger, StoreError};
 use service::{
@@ -163,10 +163,11 @@ impl Directory {
     }
 }
 
-/// A permission on a customer's workspace, or for a root to be the platform.
+/// A permission on a customer's workspace, or for a root to be the platform; who is refused is not told which of the two it was, for that
+/// would tell a stranger that there is a customer of this name.
 pub(super) fn above(workspace: Option<&NodeName>, needed: &str) -> Requirement {
     match workspace {
-        Some(workspace) => permission(needed, workspace.as_str()),
+        Some(workspace) => any_of([platform(), permission(needed, workspace.as_str())]),
         None => platform(),
     }
 }

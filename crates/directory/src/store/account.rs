@@ -47,7 +47,7 @@ pub(crate) async fn page(
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
-fn row(account: &Account) -> ActiveModel {
+pub(super) fn row(account: &Account) -> ActiveModel {
     let model = Model {
         name: account.name.to_string(),
         organization: account.name.organization().to_string(),
@@ -63,7 +63,7 @@ fn row(account: &Account) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Account, DbErr> {
+pub(super) fn read(row: Model) -> Result<Account, DbErr> {
     Ok(Account {
         name: stored(NodeName::parse(&row.name))?,
         workspace: row.workspace.map(|workspace| stored(NodeName::parse(&workspace))).transpose()?,

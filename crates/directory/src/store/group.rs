@@ -137,7 +137,7 @@ pub(crate) async fn containing(db: &impl ConnectionTrait, group: &GroupName) -> 
     Ok(known)
 }
 
-fn row(group: &Group) -> ActiveModel {
+pub(super) fn row(group: &Group) -> ActiveModel {
     let model = Model {
         name: group.name.to_string(),
         organization: group.name.organization().to_string(),
@@ -149,7 +149,7 @@ fn row(group: &Group) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Group, DbErr> {
+pub(super) fn read(row: Model) -> Result<Group, DbErr> {
     Ok(Group {
         name: stored(GroupName::parse(&row.name))?,
         display_name: row.display_name,
@@ -159,7 +159,7 @@ fn read(row: Model) -> Result<Group, DbErr> {
     })
 }
 
-fn read_edges(rows: Vec<group_member::Model>) -> Result<Vec<Edge>, StoreError> {
+pub(super) fn read_edges(rows: Vec<group_member::Model>) -> Result<Vec<Edge>, StoreError> {
     let edge = |row: group_member::Model| {
         Ok::<_, DbErr>(Edge { group: stored(GroupName::parse(&row.group))?, member: stored(parse_member(&row.member))? })
     };

@@ -238,7 +238,7 @@ fn write_state(state: State) -> StoredState {
     }
 }
 
-fn row(invitation: &Invitation) -> ActiveModel {
+pub(super) fn row(invitation: &Invitation) -> ActiveModel {
     let Offer { email, role, node, components, condition, binding_expire_time, sponsor } = &invitation.offer;
     let model = Model {
         name: invitation.name.to_string(),
@@ -266,7 +266,7 @@ fn row(invitation: &Invitation) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Invitation, DbErr> {
+pub(super) fn read(row: Model) -> Result<Invitation, DbErr> {
     Ok(Invitation {
         name: stored(InvitationName::parse(&row.name))?,
         offer: Offer {

@@ -72,7 +72,7 @@ pub(crate) async fn page(
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
-fn row(member: &Member) -> ActiveModel {
+pub(super) fn row(member: &Member) -> ActiveModel {
     let model = Model {
         name: member.name.to_string(),
         organization: member.name.organization().to_string(),
@@ -85,7 +85,7 @@ fn row(member: &Member) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Member, DbErr> {
+pub(super) fn read(row: Model) -> Result<Member, DbErr> {
     Ok(Member {
         name: stored(MemberName::parse(&row.name))?,
         user: stored(UserName::parse(&row.user))?,

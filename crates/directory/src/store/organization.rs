@@ -86,13 +86,13 @@ async fn pinned(db: &impl ConnectionTrait, root: &str) -> Result<Pinned, StoreEr
     Ok(own_pinned(&row)?.ok_or_else(|| unreadable("the role model of a root"))?)
 }
 
-fn own_pinned(row: &Model) -> Result<Option<Pinned>, DbErr> {
+pub(super) fn own_pinned(row: &Model) -> Result<Option<Pinned>, DbErr> {
     let (Some(model), Some(revision)) = (&row.role_model, row.role_model_revision) else { return Ok(None) };
     let revision = u32::try_from(revision).map_err(|_| unreadable("a revision"))?;
     Ok(Some(Pinned { model: model.clone(), revision }))
 }
 
-fn row(organization: &Organization) -> ActiveModel {
+pub(super) fn row(organization: &Organization) -> ActiveModel {
     let own = organization.parent.is_none();
     let model = Model {
         name: organization.name.to_string(),
@@ -121,7 +121,7 @@ fn row(organization: &Organization) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model, pinned: Pinned) -> Result<Organization, DbErr> {
+pub(super) fn read(row: Model, pinned: Pinned) -> Result<Organization, DbErr> {
     Ok(Organization {
         name: stored(NodeName::parse(&row.name))?,
         kind: match row.kind {

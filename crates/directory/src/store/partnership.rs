@@ -75,7 +75,7 @@ pub(crate) async fn ended(db: &impl ConnectionTrait, now: DateTime<Utc>, limit: 
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
-fn row(partnership: &Partnership) -> ActiveModel {
+pub(super) fn row(partnership: &Partnership) -> ActiveModel {
     let allows = &partnership.allows;
     let model = Model {
         name: partnership.name.to_string(),
@@ -94,7 +94,7 @@ fn row(partnership: &Partnership) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Partnership, DbErr> {
+pub(super) fn read(row: Model) -> Result<Partnership, DbErr> {
     Ok(Partnership {
         name: stored(PartnershipName::parse(&row.name))?,
         partner: stored(NodeName::parse(&row.partner))?,

@@ -59,7 +59,7 @@ pub(crate) async fn page(
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
-fn row(resource: &Resource) -> Result<ActiveModel, DbErr> {
+pub(super) fn row(resource: &Resource) -> Result<ActiveModel, DbErr> {
     let (NodeKind::Leaf { collection }, Some(parent)) = (resource.name.kind(), resource.name.leaf_parent()) else {
         return Err(unreadable("the name of a leaf"));
     };
@@ -77,7 +77,7 @@ fn row(resource: &Resource) -> Result<ActiveModel, DbErr> {
     Ok(model.into_active_model().reset_all())
 }
 
-fn read(row: Model) -> Result<Resource, DbErr> {
+pub(super) fn read(row: Model) -> Result<Resource, DbErr> {
     Ok(Resource {
         name: stored(NodeName::parse(&row.name))?,
         attributes: row.attributes.0,

@@ -158,7 +158,7 @@ fn unended(now: DateTime<Utc>) -> Where {
     Where::any().add(Column::ExpireTime.is_null()).add(Column::ExpireTime.gt(now))
 }
 
-fn row(binding: &RoleBinding) -> ActiveModel {
+pub(super) fn row(binding: &RoleBinding) -> ActiveModel {
     let assigned = &binding.assigned;
     let model = Model {
         name: binding.name.to_string(),
@@ -177,7 +177,7 @@ fn row(binding: &RoleBinding) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<RoleBinding, DbErr> {
+pub(super) fn read(row: Model) -> Result<RoleBinding, DbErr> {
     Ok(RoleBinding {
         name: stored(BindingName::parse(&row.name))?,
         assigned: Assignment {

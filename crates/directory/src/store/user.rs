@@ -114,7 +114,7 @@ pub(crate) async fn holdings(db: &impl ConnectionTrait, user: &UserName) -> Resu
     Ok(holdings)
 }
 
-fn row(user: &User) -> ActiveModel {
+pub(super) fn row(user: &User) -> ActiveModel {
     let model = Model {
         name: user.name.to_string(),
         kind: match user.kind {
@@ -134,7 +134,7 @@ fn row(user: &User) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<User, DbErr> {
+pub(super) fn read(row: Model) -> Result<User, DbErr> {
     Ok(User {
         name: stored(UserName::parse(&row.name))?,
         kind: match row.kind {

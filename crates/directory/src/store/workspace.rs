@@ -47,7 +47,7 @@ pub(crate) async fn page(
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
-fn row(workspace: &Workspace) -> ActiveModel {
+pub(super) fn row(workspace: &Workspace) -> ActiveModel {
     let model = Model {
         name: workspace.name.to_string(),
         organization: workspace.name.organization().to_string(),
@@ -61,7 +61,7 @@ fn row(workspace: &Workspace) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
-fn read(row: Model) -> Result<Workspace, DbErr> {
+pub(super) fn read(row: Model) -> Result<Workspace, DbErr> {
     Ok(Workspace {
         name: stored(NodeName::parse(&row.name))?,
         display_name: row.display_name,

@@ -5,6 +5,7 @@
 
 mod log;
 mod snapshot;
+mod state;
 mod tail;
 mod wake;
 mod watch;
@@ -28,6 +29,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
+pub use state::{keys_after, latest};
 pub(crate) use tail::Tail;
 pub(crate) use wake::Wake;
 
