@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     authz::v1::{
-        BatchCheckRequest, CheckRequest, Consistency, Decision, Query, Verdict as WireVerdict, batch_check_response,
+        CheckRequest, Consistency, Decision, ListResourcesRequest as ListReachedRequest, Query, Verdict as WireVerdict,
         consistency::Requirement,
     },
     directory::v1::*,
@@ -156,14 +156,27 @@ impl Subject for Services {
     /// By a batch of checks on one view, of all the nodes that the world has.
     fn list(&mut self, list: &List) -> Result<BTreeSet<String>, String> {
         let running = self.running()?;
-        let names = nodes(&running.world, &list.node_type)?;
         let user = user_name(&list.user).map_err(text)?.to_string();
-        let query =
-            |name: &String| Query { user: user.clone(), permission: list.permission.clone(), resource: name.clone(), ..Default::default() };
-        let request = BatchCheckRequest { queries: names.iter().map(query).collect(), consistency: Self::consistency(&running.revision) };
-        let answer = self.runtime.block_on(running.installation.session().checks().batch_check(request)).map_err(said)?.into_inner();
-        let allowed = |result: &batch_check_response::Result| matches!(&result.result, Some(batch_check_response::result::Result::Decision(decision)) if decision.verdict() == WireVerdict::Allow);
-        Ok(names.into_iter().zip(&answer.results).filter(|(_, result)| allowed(result)).map(|(name, _)| name).collect())
+        let mut found = BTreeSet::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListReachedRequest {
+                user: user.clone(),
+                permission: list.permission.clone(),
+                resource_type: list.node_type.clone(),
+                consistency: Self::consistency(&running.revision),
+                // Small, so that every list is paged.
+                page_size: 2,
+                page_token,
+                ..Default::default()
+            };
+            let answer = self.runtime.block_on(running.installation.session().checks().list_resources(request)).map_err(said)?.into_inner();
+            found.extend(answer.resources);
+            if answer.complete {
+                return Ok(found);
+            }
+            page_token = answer.next_page_token;
+        }
     }
 
     fn may_assign(&mut self, assign: &Assign) -> Result<bool, String> {
@@ -334,21 +347,6 @@ fn as_expected(outcome: Result<(), Status>, expect: &str) -> WriteOutcome {
 
 fn organization_of(node: &str) -> Result<String, String> {
     Ok(node_name(node, None).map_err(text)?.organization().to_string())
-}
-
-/// Every node of a type that the world has.
-fn nodes(world: &World, node_type: &str) -> Result<Vec<String>, String> {
-    let mut names = Vec::new();
-    for organization in &world.organizations {
-        let home = format!("organizations/{}", organization.id);
-        match node_type {
-            "organization" => names.push(home),
-            "workspace" => names.extend(organization.workspaces.iter().map(|workspace| format!("{home}/workspaces/{}", workspace.id))),
-            "account" => names.extend(organization.accounts.iter().map(|account| format!("{home}/accounts/{}", account.id))),
-            other => return Err(format!("no list of type `{other}` is in the corpus")),
-        }
-    }
-    Ok(names)
 }
 
 impl Running {

@@ -7,8 +7,8 @@ use crate::{
     decide::decide,
     decision::{Decision, Invalid, Outcome, Query},
     document::Document,
-    name::NodeName,
     permit::{self, Actor, Refusal, Requirement, permit},
+    reach::{Container, Scope, resources},
     record::{ModelRevision, Record, Timestamp},
     view::View,
     world::{World, WorldBinding, binding_record, node_name, user_name, value},
@@ -123,19 +123,10 @@ impl Subject for InProcess {
 
     fn list(&mut self, list: &List) -> Result<BTreeSet<String>, String> {
         let user = user_name(&list.user).map_err(|error| error.to_string())?;
-        let is_of_type = |name: &NodeName| {
-            let model = self.view.model_of(name).map(|pinned| pinned.model);
-            model.is_some_and(|model| model.type_of(name).and_then(|at| model.node_type(at)).is_some_and(|t| t.id == list.node_type))
-        };
-        let mut found = BTreeSet::new();
-        for node in self.view.nodes().filter(|node| is_of_type(&node.name)) {
-            let query =
-                Query { user: user.clone(), permission: list.permission.clone(), resource: node.name.clone(), attributes: BTreeMap::new() };
-            if verdict(decide(&self.view, &query, self.now)) == Verdict::Allow {
-                found.insert(node.name.to_string());
-            }
-        }
-        Ok(found)
+        let container = Container::parse(&list.node_type).ok_or_else(|| format!("nodes of type `{}` are not listed", list.node_type))?;
+        let scope = Scope { container, under: None, after: None, limit: usize::MAX };
+        let reached = resources(&self.view, &user, &list.permission, &scope, self.now);
+        Ok(reached.names.iter().map(ToString::to_string).collect())
     }
 
     fn may_assign(&mut self, assign: &Assign) -> Result<bool, String> {

@@ -1,6 +1,6 @@
 //! Which roles an actor may give at a node. One rule decides, that of [`permit`]: this only asks it about every role.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Actor, AssignPath, Case, Desk, Refusal, Requirement, RoleTerms, permit};
 use crate::{
@@ -54,7 +54,7 @@ pub fn assignable(view: &View, actor: &Actor, offer: &Offer, now: Timestamp) -> 
     for (name, role) in system.chain(custom).filter(|(_, role)| case.can_be_held(*role)) {
         let Some(terms) = name.and_then(|name| case.role_terms(&name)) else { continue };
         let Some(proposal) = proposal(offer, &terms.name) else { continue };
-        listed.push(judge(view, actor, offer.path, &case.most(role), terms, &proposal, now));
+        listed.push(judge(view, actor, offer.path, &case.levels(role), terms, &proposal, now));
     }
     Ok(listed)
 }
@@ -64,7 +64,7 @@ fn judge(
     view: &View,
     actor: &Actor,
     path: AssignPath,
-    most: &BTreeMap<String, Level>,
+    levels: &BTreeMap<String, BTreeSet<Level>>,
     role: RoleTerms,
     proposal: &Binding,
     now: Timestamp,
@@ -77,20 +77,19 @@ fn judge(
         return Assignable { role, verdict: ask(None), needs_components: false, most_components: None };
     }
     // What is contained is contained component by component: a map gives what its components give.
-    let levels = [Level::Edit, Level::View];
     let may = |id: &String, level: Level| ask(Some(BTreeMap::from([(id.clone(), level)]))).is_ok();
-    let largest = |(id, most): (&String, &Level)| {
-        let level = levels.into_iter().filter(|level| level <= most).find(|level| may(id, *level))?;
+    let largest = |(id, levels): (&String, &BTreeSet<Level>)| {
+        let level = levels.iter().rev().copied().find(|level| may(id, *level))?;
         Some((id.clone(), level))
     };
-    let given: BTreeMap<String, Level> = most.iter().filter_map(largest).collect();
+    let given: BTreeMap<String, Level> = levels.iter().filter_map(largest).collect();
     let plain = ask(None);
     let needs_components = role.component_map == MapRule::Required || (plain.is_err() && !given.is_empty());
     let verdict = match (needs_components, given.is_empty()) {
         (false, _) => plain,
         (true, false) => ask(Some(given.clone())),
         // Nothing that it could be narrowed to may be given: what all of it says is why.
-        (true, true) => ask(Some(most.clone())),
+        (true, true) => ask(Some(levels.iter().filter_map(|(id, levels)| Some((id.clone(), *levels.last()?))).collect())),
     };
     Assignable { role, verdict, needs_components, most_components: Some(given) }
 }
@@ -130,22 +129,21 @@ impl Case<'_> {
         }
     }
 
-    /// The components that a role gives something of, each with the highest level of what it gives.
-    fn most(&self, role: HeldRole<'_>) -> BTreeMap<String, Level> {
+    /// The components that a role gives something of, each with the levels of what it gives.
+    fn levels(&self, role: HeldRole<'_>) -> BTreeMap<String, BTreeSet<Level>> {
         let model: &RoleModel = &self.question.rules.installed.model;
-        let mut most = BTreeMap::new();
+        let mut levels: BTreeMap<String, BTreeSet<Level>> = BTreeMap::new();
         for (permission, index) in model.permissions().iter().zip(0..).filter(|(permission, _)| !permission.nobody) {
             let component = model.components().get(usize::from(permission.component)).filter(|component| !component.reserved);
             let Some(component) = component else { continue };
-            let given = match role {
+            let is_given = match role {
                 HeldRole::System(_, role) => !role.hits(index).is_empty(),
                 HeldRole::Custom(custom) => custom.grants.iter().any(|grant| gives(grant, permission, component)),
             };
-            if given {
-                let level = most.entry(component.id.clone()).or_insert(permission.level);
-                *level = permission.level.max(*level);
+            if is_given {
+                levels.entry(component.id.clone()).or_default().insert(permission.level);
             }
         }
-        most
+        levels
     }
 }

@@ -1,3 +1,6 @@
+mod assignable;
+mod structure;
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -7,6 +7,7 @@
 
 mod models;
 mod random;
+mod reach;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ use worlds::{NOW, World, random_documents, random_query, random_world};
 /// Questions to a world as it was built, and once more after it was changed.
 const QUESTIONS: usize = 400;
 const QUESTIONS_AFTER_CHANGES: usize = 200;
+/// Lists of the nodes on which somebody has a permission, each time.
+const LISTS: usize = 6;
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a decimal number, not `{text}`")))
@@ -90,6 +93,9 @@ fn the_engine_decides_as_the_oracle_does_on_random_worlds() {
         ("allowed under a condition", 20),
         ("allowed with a component map", 10),
         ("allowed before its expiry", 50),
+        ("lists", 150),
+        ("lists with something", 10),
+        ("lists with something under a node", 2),
         ("allowed to a confined user", 20),
         ("NO_GRANT to a confined user", 50),
     ];
@@ -176,6 +182,7 @@ fn compare(seed: u64, random: &mut Random, view: &View, world: &World, questions
             *seen.entry(what).or_default() += 1;
         }
     }
+    reach::compare(seed, random, view, world, &oracle, LISTS, seen);
 }
 
 /// The texts of condition errors are for people, not part of the contract.
