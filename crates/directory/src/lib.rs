@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 mod account;
 mod assign;
+mod assignable;
 mod ceiling;
 mod feed;
 mod group;

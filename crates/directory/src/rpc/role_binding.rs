@@ -1,7 +1,7 @@
 //! The handlers of role bindings.
 
 use api::{
-    authz::v1::Requirement,
+    authz::v1::{self as authz, Requirement},
     directory::v1::{self as proto, role_binding_service_server::RoleBindingService},
 };
 use client::guard::{self, Ask, any_of, myself, permission};
@@ -16,7 +16,7 @@ use super::{ATTEMPTS, outrun};
 use crate::{
     Directory,
     assign::{self, Seat},
-    feed,
+    assignable, feed,
     invariants::role_terms,
     role_binding::RoleBinding,
     status::Error,
@@ -71,6 +71,26 @@ impl RoleBindingService for Directory {
         let revision = self.service.head().await?;
         let role_bindings = found.iter().map(|row| proto::RoleBinding { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListRoleBindingsResponse { role_bindings, next_page_token, revision }))
+    }
+
+    async fn list_assignable_roles(
+        &self,
+        request: Request<proto::ListAssignableRolesRequest>,
+    ) -> Result<Response<proto::ListAssignableRolesResponse>, Status> {
+        let (call, offer) = wire::read_list_assignable(&request)?;
+        let asked = authz::ListAssignableRolesRequest {
+            actor: call.actor.clone(),
+            node: offer.node.to_string(),
+            principal: offer.principal.as_ref().map(ToString::to_string).unwrap_or_default(),
+            sponsor: offer.sponsor.as_ref().map(ToString::to_string).unwrap_or_default(),
+            invite: offer.invite,
+            at_least_as_fresh: self.service.head().await?,
+        };
+        let said = self.service.guard().list_assignable_roles(asked, call.deadline.instant()).await?;
+        let membership = said.membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
+        let listed = assignable::judged(self.service.ledger().reader(), &offer, said.roles, &membership, self.service.now()).await?;
+        let roles = listed.into_iter().map(wire::write_assignable).collect();
+        Ok(Response::new(proto::ListAssignableRolesResponse { roles, revision: self.service.head().await? }))
     }
 
     async fn update_role_binding(&self, request: Request<proto::UpdateRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {

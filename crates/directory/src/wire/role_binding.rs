@@ -13,6 +13,7 @@ use service::{
 use tonic::{Request, Status};
 
 use crate::{
+    assignable::{Listed, Offer},
     feed,
     role_binding::{Assignment, ComponentMap, Condition, RoleBinding, RoleBindingChange, level_of},
     store::role_binding::BindingFilter,
@@ -125,6 +126,45 @@ pub(crate) fn read_delete(request: &Request<proto::DeleteRoleBindingRequest>) ->
     let name = fields.parse("name", &message.name, BindingName::parse);
     let expected = fields.etag("etag", &message.etag);
     Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn read_list_assignable(request: &Request<proto::ListAssignableRolesRequest>) -> Result<(Call, Offer), Status> {
+    let call = Call::reading(request, "directory.v1.RoleBindingService/ListAssignableRoles")?;
+    let mut fields = Fields::default();
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    let node = fields.parse("node", &message.node, NodeName::parse);
+    if let (Some(organization), Some(node)) = (&organization, &node)
+        && node.organization() != *organization
+    {
+        fields.wrong("node", format!("`{organization}`, or something in it"));
+    }
+    let principal = match message.principal.as_str() {
+        "" => None,
+        text => fields.parse("principal", text, Principal::parse),
+    };
+    let sponsor = match message.sponsor.as_str() {
+        "" => None,
+        text => fields.parse("sponsor", text, Sponsor::parse),
+    };
+    let offer = node.map(|node| Offer { node, principal, sponsor, invite: message.invite });
+    Ok((call, fields.finish(offer)?))
+}
+
+pub(crate) fn write_assignable(listed: Listed) -> proto::AssignableRole {
+    let Listed { said, terms, seats_taken } = listed;
+    proto::AssignableRole {
+        role: terms.role,
+        title: said.title,
+        assignable: said.assignable,
+        reason: said.reason,
+        message: said.message,
+        seats: terms.seats_most,
+        seats_taken: u32::try_from(seats_taken).unwrap_or(u32::MAX),
+        takes_components: said.takes_components,
+        needs_components: said.needs_components,
+        most_components: said.most_components,
+    }
 }
 
 pub(crate) fn write(binding: &RoleBinding) -> proto::RoleBinding {

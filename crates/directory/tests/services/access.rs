@@ -1,14 +1,16 @@
 //! Who has what: bindings, members, groups, partnerships, users.
 
+use std::collections::BTreeMap;
+
 use api::{
     authz::v1::{MembershipTerms, RoleTerms},
     directory::v1::{
-        AcceptPartnershipRequest, AddGroupMemberRequest, CreateGroupRequest, CreateMemberRequest, CreateOrganizationRequest,
-        CreatePartnershipRequest, CreateRoleBindingRequest, CreateUserRequest, DeleteGroupRequest, DeleteMemberRequest,
-        DeletePartnershipRequest, DeleteRoleBindingRequest, DeleteUserRequest, GetMemberRequest, GetPartnershipRequest, GetUserRequest,
-        Group, InitialHolder, ListGroupMembersRequest, ListMembersRequest, ListRoleBindingsRequest, Member, Organization, Partnership,
-        RemoveGroupMemberRequest, RoleBinding, SuspendUserRequest, UpdateMemberRequest, UpdateRoleBindingRequest, UpdateUserRequest, User,
-        member, organization, partnership,
+        AcceptPartnershipRequest, AddGroupMemberRequest, AssignableRole, CreateGroupRequest, CreateMemberRequest,
+        CreateOrganizationRequest, CreatePartnershipRequest, CreateRoleBindingRequest, CreateUserRequest, DeleteGroupRequest,
+        DeleteMemberRequest, DeletePartnershipRequest, DeleteRoleBindingRequest, DeleteUserRequest, GetMemberRequest,
+        GetPartnershipRequest, GetUserRequest, Group, InitialHolder, ListAssignableRolesRequest, ListGroupMembersRequest,
+        ListMembersRequest, ListRoleBindingsRequest, Member, Organization, Partnership, RemoveGroupMemberRequest, RoleBinding,
+        SuspendUserRequest, UpdateMemberRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, member, organization, partnership,
     },
 };
 use prost_types::{FieldMask, Timestamp};
@@ -19,6 +21,7 @@ use uuid::Uuid;
 use crate::installation::{Installation, by, reason, root};
 
 pub(crate) const ANN: &str = "users/ann";
+const ACME: &str = "organizations/acme";
 pub(crate) const PLATFORM: &str = crate::authz::PLATFORM;
 
 pub(crate) fn role(id: &str) -> String {
@@ -541,4 +544,64 @@ pub(crate) async fn bindings_are_listed_by_node_and_principal_in_pages(installat
     let request = ListRoleBindingsRequest { parent: acme, principal: principal.clone(), ..Default::default() };
     let found = installation.role_bindings().list_role_bindings(by(ANN, request)).await.unwrap().into_inner().role_bindings;
     assert_eq!(found.iter().map(|binding| binding.principal.as_str()).collect::<Vec<_>>(), [principal]);
+}
+
+pub(crate) async fn the_roles_that_may_be_given_are_listed_with_what_is_in_the_way(installation: &Installation) {
+    owned(installation, "acme").await;
+    for id in ["bob", "carl", "dora", "eve", "finn", "gus"] {
+        installation.user(id).await;
+    }
+    let list = async |principal: &str, invite: bool| {
+        let request = ListAssignableRolesRequest {
+            parent: ACME.to_owned(),
+            node: ACME.to_owned(),
+            principal: principal.to_owned(),
+            invite,
+            ..Default::default()
+        };
+        let listed = installation.role_bindings().list_assignable_roles(by(ANN, request)).await.unwrap().into_inner().roles;
+        listed.into_iter().map(|listed| (listed.role.clone(), listed)).collect::<BTreeMap<_, _>>()
+    };
+    let reason_of = |listed: &BTreeMap<String, AssignableRole>, id: &str| {
+        let listed = &listed[&role(id)];
+        assert_eq!(listed.assignable, listed.reason.is_empty());
+        assert_eq!(listed.assignable, listed.message.is_empty());
+        listed.reason.clone()
+    };
+    let of_bob = list("users/bob", false).await;
+    assert_eq!(["owner", "standard", "buyer"].map(|id| reason_of(&of_bob, id)), ["", "", ""]);
+    // What is held there, and what it excludes.
+    give(installation, "users/bob", "buyer", ACME).await.unwrap();
+    let of_bob = list("users/bob", false).await;
+    assert_eq!(["owner", "standard", "buyer"].map(|id| reason_of(&of_bob, id)), ["ROLE_EXCLUSIVE", "ALREADY_EXISTS", "ALREADY_EXISTS"]);
+    // The last seat.
+    for id in ["carl", "dora", "eve"] {
+        give(installation, &format!("users/{id}"), "buyer", ACME).await.unwrap();
+    }
+    let of_finn = list("users/finn", false).await;
+    assert_eq!((reason_of(&of_finn, "buyer").as_str(), of_finn[&role("buyer")].seats, of_finn[&role("buyer")].seats_taken), ("", 5, 4));
+    give(installation, "users/gus", "buyer", ACME).await.unwrap();
+    for principal in ["users/finn", ""] {
+        let listed = list(principal, false).await;
+        assert_eq!((reason_of(&listed, "buyer").as_str(), listed[&role("buyer")].seats_taken), ("SEATS_TAKEN", 5));
+        assert!(listed[&role("buyer")].message.contains('5'));
+        assert_eq!(reason_of(&listed, "owner"), "");
+    }
+    // Only users hold what is counted.
+    let group = group(installation, ACME, "buyers").await;
+    assert_eq!(reason_of(&list(&group, false).await, "buyer"), "INVALID_BINDING");
+    // Who is no member is taken in by an invitation only, where a grant does not join.
+    installation.authz.says().membership.grant_joins = false;
+    assert_eq!(reason_of(&list("users/finn", false).await, "standard"), "NOT_A_MEMBER");
+    assert_eq!(reason_of(&list("users/finn", true).await, "standard"), "");
+    // Authz comes first.
+    installation.authz.says().denied.insert(role("standard"));
+    assert_eq!(reason_of(&list("users/finn", false).await, "standard"), "NOT_ALLOWED");
+    installation.authz.says().denied.insert(ACME.to_owned());
+    let request = ListAssignableRolesRequest { parent: ACME.to_owned(), node: ACME.to_owned(), ..Default::default() };
+    let refused = installation.role_bindings().list_assignable_roles(by(ANN, request)).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "NOT_ALLOWED"));
+    let request = ListAssignableRolesRequest { parent: ACME.to_owned(), node: "organizations/other".to_owned(), ..Default::default() };
+    let refused = installation.role_bindings().list_assignable_roles(by(ANN, request)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
 }

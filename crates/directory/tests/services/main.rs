@@ -88,6 +88,7 @@ both_stores! {
     people::an_identity_is_one_users_and_ends_with_them,
     people::an_organization_links_identities_of_its_trees_issuers_to_its_own_users,
     people::an_organization_needs_an_owner_until_it_has_one_again,
+    access::the_roles_that_may_be_given_are_listed_with_what_is_in_the_way,
     organizations::a_root_pins_the_role_model_and_needs_no_holder_where_no_role_is_required,
     organizations::an_organization_with_a_required_role_is_provisioning_until_it_has_a_holder,
     organizations::holders_become_members_and_get_their_roles_in_the_same_commit,
