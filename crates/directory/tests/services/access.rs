@@ -547,6 +547,7 @@ pub(crate) async fn bindings_are_listed_by_node_and_principal_in_pages(installat
 }
 
 pub(crate) async fn the_roles_that_may_be_given_are_listed_with_what_is_in_the_way(installation: &Installation) {
+    installation.user("ann").await;
     owned(installation, "acme").await;
     for id in ["bob", "carl", "dora", "eve", "finn", "gus"] {
         installation.user(id).await;
