@@ -71,7 +71,7 @@ impl PermitService for Authz {
     async fn list_permitted(&self, request: Request<ListPermittedRequest>) -> Result<Response<ListPermittedResponse>, Status> {
         // Two at a time, of those from `a` to `e`; every other part is empty.
         let ListPermittedRequest { after, limit, .. } = request.into_inner();
-        if self.0.calls.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        if self.0.calls.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             return Ok(Response::new(ListPermittedResponse { nodes: Vec::new(), next_after: after.clone() + "-" }));
         }
         let mut nodes: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
