@@ -55,7 +55,7 @@ pub trait ListMessage: Message + Clone {
 pub struct Page {
     /// At most so many.
     pub size: usize,
-    /// After this name; from the beginning if none.
+    /// After this position; from the beginning if none.
     pub after: Option<String>,
     binding: [u8; 32],
 }

@@ -2,8 +2,8 @@
 //! revision, and is repeated. Knows no resource.
 //!
 //! - [`Service`]: the ledger, the guard and the keys that all handlers of a service share.
-//! - [`call`]: who asks for what. [`fields`]: parsing at the edge. [`change`]: an open write and its answer. [`listing`]: a page of a list.
-//!   [`status`]: the ledger's errors.
+//! - [`call`]: who asks for what. [`fields`]: parsing at the edge. [`change`]: an open write and its answer. [`filter`]: what of a list,
+//!   in which order. [`listing`]: a page of it. [`status`]: the ledger's errors.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use ledger::Ledger;
 pub mod call;
 pub mod change;
 pub mod fields;
+pub mod filter;
 pub mod listing;
 mod messages;
 pub mod status;

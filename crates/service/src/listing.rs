@@ -16,16 +16,21 @@ const BATCH: usize = 1000;
 /// So many rows are looked at for one page, before it is returned short: an actor who may see few of very many gets them in several pages.
 const MOST_LOOKED_AT: usize = 10_000;
 
-/// Rows in ascending order of their keys.
+/// Rows in the order of their positions.
 pub trait Rows: Sync {
     /// One of them.
     type Row: Send;
 
-    /// The next so many after a key.
+    /// The next so many after a position.
     fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> impl Future<Output = Result<Vec<Self::Row>, StoreError>> + Send;
 
-    /// What it stands in the list by, and a page token goes on after: its name, or the id in it.
+    /// What it is told apart by: its name, or the id in it.
     fn key(row: &Self::Row) -> &str;
+
+    /// Where it stands in the list, and a page token goes on after: its key, unless the list is in another order.
+    fn position(&self, row: &Self::Row) -> String {
+        Self::key(row).to_owned()
+    }
 }
 
 /// A page that was read.
@@ -65,7 +70,7 @@ impl Service {
         let mut found = rows.fetch(&self.ledger, page.after.as_deref(), limit as u64).await.map_err(|error| ledger_status(error.into()))?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let last = found.last().filter(|_| more).map(|row| R::key(row).to_owned());
+        let last = found.last().filter(|_| more).map(|row| rows.position(row));
         self.listed(page, found, last).await
     }
 
@@ -87,14 +92,14 @@ impl Service {
             let batch = rows.fetch(&self.ledger, after.as_deref(), limit as u64).await.map_err(|error| ledger_status(error.into()))?;
             let exhausted = batch.len() < limit;
             looked_at += batch.len();
-            after = batch.last().map(|row| R::key(row).to_owned()).or(after);
+            after = batch.last().map(|row| rows.position(row)).or(after);
             let names = batch.iter().map(|row| R::key(row).to_owned()).collect();
             let permitted = self.guard.filter(&call.actor, permission, names, head, call.deadline.instant()).await?;
             let permitted: HashSet<&str> = permitted.iter().map(String::as_str).collect();
             found.extend(batch.into_iter().filter(|row| permitted.contains(R::key(row))));
             if found.len() > page.size {
                 found.truncate(page.size);
-                break found.last().map(|row| R::key(row).to_owned());
+                break found.last().map(|row| rows.position(row));
             }
             if exhausted {
                 break None;
