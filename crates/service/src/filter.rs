@@ -116,14 +116,19 @@ impl Query {
         })
     }
 
+    /// Everything that is asked, by field.
+    pub fn tests(&self) -> impl Iterator<Item = (&'static str, &Test)> {
+        self.conditions.iter().map(|condition| (condition.field, &condition.test))
+    }
+
     /// What is asked of the field that the list is ordered by.
     pub fn bounds(&self) -> impl Iterator<Item = &Test> {
         self.conditions.iter().filter(|condition| condition.field == self.order).map(|condition| &condition.test)
     }
 
-    /// Whether nothing is filtered.
-    pub fn is_unfiltered(&self) -> bool {
-        self.conditions.is_empty()
+    /// Whether it is served with deleted rows too: of everything, in the order of names.
+    fn is_plain(&self) -> bool {
+        self.conditions.is_empty() && self.order == "name"
     }
 }
 
@@ -162,6 +167,17 @@ impl Fields {
                 Query::default()
             }
         }
+    }
+}
+
+impl Fields {
+    /// The same for a list that may show deleted things too, which only the plain list does.
+    pub fn query_with_deleted(&mut self, offered: &Offered, filter: &str, order_by: &str, show_deleted: bool) -> Query {
+        let query = self.query(offered, filter, order_by);
+        if show_deleted && !query.is_plain() && query != Query::default() {
+            self.wrong("show_deleted", "only without `filter`, and in the order of `name`");
+        }
+        query
     }
 }
 
@@ -460,10 +476,7 @@ mod tests {
         let time = |text: &str| DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc);
         assert_eq!(
             tests("create_time >= \"2026-01-31T12:00:00Z\" AND create_time<2026-02-01T00:00:00+01:00"),
-            [
-                Test::Time(Comparison::AtLeast, time("2026-01-31T12:00:00Z")),
-                Test::Time(Comparison::Less, time("2026-01-31T23:00:00Z"))
-            ]
+            [Test::Time(Comparison::AtLeast, time("2026-01-31T12:00:00Z")), Test::Time(Comparison::Less, time("2026-01-31T23:00:00Z"))]
         );
     }
 
@@ -489,7 +502,10 @@ mod tests {
             ("email = a AND email = b", "filter: at character 15: `email` is given twice"),
             ("email = a AND", "filter: at character 14: expected a field"),
             ("email = a state = STATE_ACTIVE", "filter: at character 11: expected `AND`"),
-            ("email = a AND state = STATE_ACTIVE", "filter: not offered in this combination; offered are no filter in the order of `name`;"),
+            (
+                "email = a AND state = STATE_ACTIVE",
+                "filter: not offered in this combination; offered are no filter in the order of `name`;",
+            ),
             ("node = organizations/acme", "filter: not offered in this combination"),
         ] {
             let said = query(filter, "").unwrap_err();

@@ -20,11 +20,8 @@ use crate::{
     account::{Account, AccountDraft},
     feed, invitation,
     status::Error,
-    store,
-    wire::{
-        self,
-        account::{AccountFilter, write},
-    },
+    store::{self, account::AccountFilter},
+    wire::{self, account::write},
 };
 
 #[async_trait]
@@ -143,10 +140,14 @@ impl Rows for AccountFilter {
     type Row = Account;
 
     async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Account>, StoreError> {
-        store::account::page(ledger.reader(), &self.organization, self.with_deleted, after, limit).await
+        store::account::page(ledger.reader(), self, after, limit).await
     }
 
     fn key(row: &Account) -> &str {
         row.name.as_str()
+    }
+
+    fn position(&self, row: &Account) -> String {
+        Self::position(self, row)
     }
 }

@@ -33,14 +33,16 @@ impl GroupService for Directory {
     }
 
     async fn list_groups(&self, request: Request<proto::ListGroupsRequest>) -> Result<Response<proto::ListGroupsResponse>, Status> {
-        let (call, page, organization) = wire::read_list(&self.service, &request)?;
+        let (call, page, filter) = wire::read_list(&self.service, &request)?;
+        let organization = &filter.organization;
         self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("groups.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::group::page(self.service.ledger().reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::group::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|group| group.name.as_str()));
+        let last = found.last().filter(|_| more).map(|group| filter.position(group));
+        let next_page_token = self.service.next_page(&page, last.as_deref());
         let revision = self.service.head().await?;
         let groups = found.iter().map(|row| proto::Group { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListGroupsResponse { groups, next_page_token, revision }))

@@ -48,17 +48,19 @@ impl MemberService for Directory {
     }
 
     async fn list_members(&self, request: Request<proto::ListMembersRequest>) -> Result<Response<proto::ListMembersResponse>, Status> {
-        let (call, page, organization) = wire::read_list(&self.service, &request)?;
+        let (call, page, filter) = wire::read_list(&self.service, &request)?;
+        let organization = &filter.organization;
         let permit =
             self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("members.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::member::page(self.service.ledger().reader(), &organization, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::member::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|member| member.name.as_str()));
+        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|(_, position)| position.as_str()));
         let roles = permit.granted().membership.clone().unwrap_or_default().organization_roles;
-        let participants = self.participants(&organization, found, &roles).await?;
+        let found = found.into_iter().map(|(member, _)| member).collect();
+        let participants = self.participants(organization, found, &roles).await?;
         let revision = self.service.head().await?;
         let members = participants.iter().map(|row| proto::Member { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListMembersResponse { members, next_page_token, revision }))

@@ -27,11 +27,8 @@ use crate::{
     organization::{Holder, Organization, OrganizationDraft, Pinned, Place},
     role_binding::{Assignment, RoleBinding},
     status::Error,
-    store,
-    wire::{
-        self,
-        organization::{OrganizationFilter, write},
-    },
+    store::{self, organization::OrganizationFilter},
+    wire::{self, organization::write},
 };
 
 /// Of the requirements of [`OrganizationService::create_organization`]'s permit, the first that is of a holder.
@@ -267,10 +264,14 @@ impl Rows for OrganizationFilter {
     type Row = Organization;
 
     async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Organization>, StoreError> {
-        store::organization::page(ledger.reader(), self.workspace.as_ref(), self.with_deleted, after, limit).await
+        store::organization::page(ledger.reader(), self, after, limit).await
     }
 
     fn key(row: &Organization) -> &str {
         row.name.as_str()
+    }
+
+    fn position(&self, row: &Organization) -> String {
+        Self::position(self, row)
     }
 }

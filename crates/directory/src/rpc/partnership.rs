@@ -47,14 +47,15 @@ impl PartnershipService for Directory {
         &self,
         request: Request<proto::ListPartnershipsRequest>,
     ) -> Result<Response<proto::ListPartnershipsResponse>, Status> {
-        let (call, page, organization, side) = wire::read_list(&self.service, &request)?;
+        let (call, page, organization, filter) = wire::read_list(&self.service, &request)?;
         self.service.permit(&call, Ask::writing(organization.as_str()).to(permission("partners.get", organization.as_str()))).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::partnership::page(self.service.ledger().reader(), &side, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::partnership::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|partnership| partnership.name.as_str()));
+        let last = found.last().filter(|_| more).map(|partnership| filter.position(partnership));
+        let next_page_token = self.service.next_page(&page, last.as_deref());
         let now = self.service.now();
         let revision = self.service.head().await?;
         let partnerships = found.iter().map(|row| proto::Partnership { revision: revision.clone(), ..wire::write(row, now) }).collect();

@@ -66,8 +66,8 @@ impl RoleBindingService for Directory {
             store::role_binding::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let last = found.last().filter(|_| more).map(|binding| binding.name.as_str());
-        let next_page_token = self.service.next_page(&page, last);
+        let last = found.last().filter(|_| more).map(|binding| filter.position(binding));
+        let next_page_token = self.service.next_page(&page, last.as_deref());
         let revision = self.service.head().await?;
         let role_bindings = found.iter().map(|row| proto::RoleBinding { revision: revision.clone(), ..wire::write(row) }).collect();
         Ok(Response::new(proto::ListRoleBindingsResponse { role_bindings, next_page_token, revision }))

@@ -62,15 +62,16 @@ impl UserService for Directory {
     }
 
     async fn list_users(&self, request: Request<proto::ListUsersRequest>) -> Result<Response<proto::ListUsersResponse>, Status> {
-        let (call, page, with_deleted) = wire::read_list(&self.service, &request)?;
+        let (call, page, filter) = wire::read_list(&self.service, &request)?;
         // Of no tree: nothing is written, so nothing is locked.
         self.service.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
         let limit = page.size as u64 + 1;
         let mut found =
-            store::user::page(self.service.ledger().reader(), with_deleted, page.after.as_deref(), limit).await.map_err(Error::from)?;
+            store::user::page(self.service.ledger().reader(), &filter, page.after.as_deref(), limit).await.map_err(Error::from)?;
         let more = found.len() > page.size;
         found.truncate(page.size);
-        let next_page_token = self.service.next_page(&page, found.last().filter(|_| more).map(|user| user.name.as_str()));
+        let last = found.last().filter(|_| more).map(|user| filter.position(user));
+        let next_page_token = self.service.next_page(&page, last.as_deref());
         let revision = self.service.head().await?;
         let users = found.iter().map(|user| proto::User { revision: revision.clone(), ..wire::write(user) }).collect();
         Ok(Response::new(proto::ListUsersResponse { users, next_page_token, revision }))

@@ -18,11 +18,8 @@ use super::{nothing_below, open_below};
 use crate::{
     Directory, feed, invitation,
     status::Error,
-    store,
-    wire::{
-        self,
-        workspace::{WorkspaceFilter, write},
-    },
+    store::{self, workspace::WorkspaceFilter},
+    wire::{self, workspace::write},
     workspace::Workspace,
 };
 
@@ -113,10 +110,14 @@ impl Rows for WorkspaceFilter {
     type Row = Workspace;
 
     async fn fetch(&self, ledger: &Ledger, after: Option<&str>, limit: u64) -> Result<Vec<Workspace>, StoreError> {
-        store::workspace::page(ledger.reader(), &self.organization, self.with_deleted, after, limit).await
+        store::workspace::page(ledger.reader(), self, after, limit).await
     }
 
     fn key(row: &Workspace) -> &str {
         row.name.as_str()
+    }
+
+    fn position(&self, row: &Workspace) -> String {
+        Self::position(self, row)
     }
 }

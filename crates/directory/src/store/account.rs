@@ -2,7 +2,8 @@
 
 use decision::name::NodeName;
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use service::filter::{Query, position};
 
 use crate::{
     account::Account,
@@ -11,6 +12,7 @@ use crate::{
             account::{ActiveModel, Column, Entity, Model},
             columns::Names,
         },
+        listing, participation,
         read::stored,
     },
 };
@@ -25,26 +27,57 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: &Account) -> Resu
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, account: &Account) -> Result<(), StoreError> {
+    let before = Entity::find_by_id(account.name.as_str()).one(db).await?.and_then(|row| row.workspace);
     Entity::update(row(account)).exec(db).await?;
+    // Who participates in the account participates in the workspace that it is in.
+    if before.as_deref() != account.workspace.as_ref().map(NodeName::as_str) {
+        let participants = participation::at_node(db, account.name.as_str()).await?;
+        participation::refresh(db, &account.name.organization(), &participants).await?;
+    }
     Ok(())
 }
 
-/// The next so many of an organization after a name.
+/// Which accounts to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct AccountFilter {
+    pub(crate) organization: NodeName,
+    pub(crate) with_deleted: bool,
+    /// In this workspace.
+    pub(crate) workspace: Option<NodeName>,
+    pub(crate) paused: Option<bool>,
+    pub(crate) query: Query,
+}
+
+impl AccountFilter {
+    /// Where an account stands in the list.
+    pub(crate) fn position(&self, account: &Account) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(account.create_time), account.name.as_str()),
+            _ => account.name.to_string(),
+        }
+    }
+}
+
+/// The next so many of a list after a position.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
-    organization: &NodeName,
-    with_deleted: bool,
+    filter: &AccountFilter,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Account>, StoreError> {
-    let mut query = Entity::find().filter(Column::Organization.eq(organization.as_str())).order_by_asc(Column::Name).limit(limit);
-    if !with_deleted {
+    let mut query = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
+    if !filter.with_deleted {
         query = query.filter(Column::Deleted.eq(false));
     }
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
+    if let Some(workspace) = &filter.workspace {
+        query = query.filter(Column::Workspace.eq(workspace.as_str()));
     }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    if let Some(paused) = filter.paused {
+        query = query.filter(Column::Paused.eq(paused));
+    }
+    let keys = [("create_time", Column::CreateTime)];
+    let rows = listing::page(query, &filter.query, Column::Name, &keys, after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
 pub(super) fn row(account: &Account) -> ActiveModel {

@@ -1,6 +1,6 @@
 //! Groups and who is in them, in the database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use decision::{
@@ -12,6 +12,7 @@ use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use service::filter::{Query, position};
 
 use crate::{
     group::{Edge, Group, Holdings, member_text, parse_member},
@@ -20,6 +21,7 @@ use crate::{
             group_member,
             user_group::{ActiveModel, Column, Entity, Model},
         },
+        listing, participation,
         read::stored,
         retired, role_binding,
     },
@@ -45,18 +47,33 @@ pub(crate) async fn delete(db: &impl ConnectionTrait, name: &GroupName) -> Resul
     retired::retire(db, [name.as_str()]).await
 }
 
-/// The next so many of an organization after a name.
+/// Which groups to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GroupFilter {
+    pub(crate) organization: NodeName,
+    pub(crate) query: Query,
+}
+
+impl GroupFilter {
+    /// Where a group stands in the list.
+    pub(crate) fn position(&self, group: &Group) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(group.create_time), group.name.as_str()),
+            _ => group.name.to_string(),
+        }
+    }
+}
+
+/// The next so many of a list after a position.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
-    organization: &NodeName,
+    filter: &GroupFilter,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Group>, StoreError> {
-    let mut query = Entity::find().filter(Column::Organization.eq(organization.as_str())).order_by_asc(Column::Name).limit(limit);
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
-    }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    let rows = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
+    let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
 pub(crate) async fn has_edge(db: &impl ConnectionTrait, edge: &Edge) -> Result<bool, StoreError> {
@@ -72,12 +89,27 @@ pub(crate) async fn insert_edge(db: &impl ConnectionTrait, edge: &Edge, now: Dat
         create_time: Set(now),
     };
     group_member::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    participation::grow(db, &edge.organization(), &concerned(db, edge).await?).await
+}
+
+/// Who gets or loses something when something gets into a group or out of it.
+async fn concerned(db: &impl ConnectionTrait, edge: &Edge) -> Result<Vec<String>, StoreError> {
+    match &edge.member {
+        GroupMember::User(user) => Ok(vec![user.to_string()]),
+        GroupMember::Group(group) => participation::users_in(db, group).await,
+    }
 }
 
 pub(crate) async fn delete_edges(db: &impl ConnectionTrait, edges: &[Edge]) -> Result<(), StoreError> {
     for edge in edges {
         group_member::Entity::delete_by_id((edge.group.to_string(), member_text(&edge.member).to_owned())).exec(db).await?;
+    }
+    let mut participants: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
+    for edge in edges {
+        participants.entry(edge.organization()).or_default().extend(concerned(db, edge).await?);
+    }
+    for (organization, participants) in participants {
+        participation::refresh(db, &organization, &participants.into_iter().collect::<Vec<_>>()).await?;
     }
     Ok(())
 }

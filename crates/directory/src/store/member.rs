@@ -5,17 +5,27 @@ use decision::{
     record::GroupMember,
 };
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use service::filter::{Query, position, read_position};
 
 use crate::{
     member::{Holdings, Member},
     store::{
         entity::member::{ActiveModel, Column, Entity, Model},
-        group,
-        read::stored,
+        group, listing,
+        participation::{self, Entry, Facet, Key, Roster},
+        read::{stored, unreadable},
         role_binding,
     },
 };
+
+/// Which members to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MemberFilter {
+    pub(crate) organization: NodeName,
+    pub(crate) suspended: Option<bool>,
+    pub(crate) query: Query,
+}
 
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &MemberName) -> Result<Option<Member>, StoreError> {
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
@@ -44,32 +54,83 @@ pub(crate) async fn held_in(db: &impl ConnectionTrait, organization: &NodeName, 
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
     Entity::insert(row(member)).exec_without_returning(db).await?;
-    Ok(())
+    let organization = member.name.organization();
+    participation::restate(db, &organization, &member.user, facet_of(member)).await?;
+    participation::grow(db, &organization, &[member.user.to_string()]).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
     Entity::update(row(member)).exec(db).await?;
-    Ok(())
+    participation::restate(db, &member.name.organization(), &member.user, facet_of(member)).await
 }
 
 /// Deletes the row. The name is not retired: who was removed may join again, under the one name that they can have.
 pub(crate) async fn delete(db: &impl ConnectionTrait, name: &MemberName) -> Result<(), StoreError> {
     Entity::delete_by_id(name.as_str()).exec(db).await?;
-    Ok(())
+    participation::refresh(db, &name.organization(), &[format!("users/{}", name.id())]).await
 }
 
-/// The next so many of an organization after a name.
+fn facet_of(member: &Member) -> Facet {
+    if member.suspended { Facet::Suspended } else { Facet::Active }
+}
+
+/// The next so many of a list after a position, each with its own.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
-    organization: &NodeName,
+    filter: &MemberFilter,
     after: Option<&str>,
     limit: u64,
-) -> Result<Vec<Member>, StoreError> {
-    let mut query = Entity::find().filter(Column::Organization.eq(organization.as_str())).order_by_asc(Column::Name).limit(limit);
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
+) -> Result<Vec<(Member, String)>, StoreError> {
+    let Some(roster) = filter.roster() else {
+        let mut rows = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
+        if let Some(suspended) = filter.suspended {
+            rows = rows.filter(Column::Suspended.eq(suspended));
+        }
+        let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
+        let placed = |member: Member| {
+            let position = match filter.query.order {
+                "create_time" => position(&listing::time_text(member.create_time), member.name.as_str()),
+                _ => member.name.to_string(),
+            };
+            (member, position)
+        };
+        return rows.into_iter().map(|row| read(row).map(placed).map_err(Into::into)).collect();
+    };
+    // By what users are called: in the order of the roster, from which the members are then read.
+    let after = after.map(|after| read_position(after).ok_or_else(|| unreadable("a position"))).transpose()?;
+    let entries = roster.page(db, after, limit).await?;
+    let users = entries.iter().map(|entry| UserName::parse(&entry.participant)).collect::<Result<Vec<_>, _>>();
+    let members = of(db, &filter.organization, &stored(users)?).await?;
+    let of = |entry: &Entry| {
+        let member = members.iter().find(|member| member.user.as_str() == entry.participant)?;
+        Some((member.clone(), position(&entry.sort_key, &entry.participant)))
+    };
+    Ok(entries.iter().filter_map(of).collect())
+}
+
+/// Which of some users are members of an organization, in no particular order.
+pub(crate) async fn of(db: &impl ConnectionTrait, organization: &NodeName, users: &[UserName]) -> Result<Vec<Member>, StoreError> {
+    let theirs = Column::User.is_in(users.iter().map(UserName::as_str));
+    let rows = Entity::find().filter(theirs).filter(Column::Organization.eq(organization.as_str())).all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+impl MemberFilter {
+    /// The roster that the list goes by, if it is in the order of what users are called.
+    pub(crate) fn roster(&self) -> Option<Roster> {
+        let key = match self.query.order {
+            "display_name" => Key::DisplayName,
+            "email" => Key::Email,
+            _ => return None,
+        };
+        let facets = match self.suspended {
+            None => vec![Facet::Active, Facet::Suspended],
+            Some(false) => vec![Facet::Active],
+            Some(true) => vec![Facet::Suspended],
+        };
+        let streams = facets.into_iter().map(|facet| (self.organization.to_string(), facet.as_str().to_owned())).collect();
+        Some(Roster { streams, key, bounds: self.query.bounds().cloned().collect(), descending: self.query.descending })
     }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
 pub(super) fn row(member: &Member) -> ActiveModel {

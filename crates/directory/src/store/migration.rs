@@ -5,6 +5,7 @@
 
 mod invitation;
 mod people;
+mod pages;
 
 use sea_orm_migration::{
     async_trait::async_trait,
@@ -17,7 +18,7 @@ pub(crate) struct DirectoryMigrator;
 
 impl MigratorTrait for DirectoryMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations), Box::new(people::ManagedUsersAndIdentities)]
+        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations), Box::new(people::ManagedUsersAndIdentities), Box::new(pages::AddPages)]
     }
 
     fn migration_table_name() -> DynIden {

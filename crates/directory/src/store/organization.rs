@@ -2,9 +2,8 @@
 
 use decision::{name::NodeName, record::OrganizationKind};
 use ledger::StoreError;
-use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use service::filter::{Query, position};
 
 use crate::{
     organization::{Organization, Pinned, Profile},
@@ -13,6 +12,7 @@ use crate::{
             columns::Names,
             organization::{ActiveModel, Column, Entity, Model, OrganizationKind as StoredKind},
         },
+        listing,
         read::{stored, unreadable},
     },
 };
@@ -46,26 +46,56 @@ pub(crate) async fn set_needs_owner(db: &impl ConnectionTrait, name: &NodeName, 
     Ok(())
 }
 
-/// The next so many after a name: the customers of a workspace, or roots.
+/// Which organizations to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OrganizationFilter {
+    /// The customers of this workspace; none: roots.
+    pub(crate) workspace: Option<NodeName>,
+    pub(crate) with_deleted: bool,
+    pub(crate) state: Option<ListedState>,
+    pub(crate) query: Query,
+}
+
+/// The state of those to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ListedState {
+    Provisioning,
+    Active,
+    Suspended,
+}
+
+impl OrganizationFilter {
+    /// Where an organization stands in the list.
+    pub(crate) fn position(&self, organization: &Organization) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(organization.create_time), organization.name.as_str()),
+            _ => organization.name.to_string(),
+        }
+    }
+}
+
+/// The next so many after a position: the customers of a workspace, or roots.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
-    workspace: Option<&NodeName>,
-    with_deleted: bool,
+    filter: &OrganizationFilter,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Organization>, StoreError> {
-    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
-    query = match workspace {
+    let mut query = Entity::find();
+    query = match &filter.workspace {
         Some(workspace) => query.filter(Column::Parent.eq(workspace.as_str())),
         None => query.filter(Column::Parent.is_null()),
     };
-    if !with_deleted {
+    if !filter.with_deleted {
         query = query.filter(Column::Deleted.eq(false));
     }
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
-    }
-    let rows = query.all(db).await?;
+    query = match filter.state {
+        None => query,
+        Some(ListedState::Suspended) => query.filter(Column::Suspended.eq(true)),
+        Some(state) => query.filter(Column::Suspended.eq(false)).filter(Column::Provisioning.eq(state == ListedState::Provisioning)),
+    };
+    let keys = [("create_time", Column::CreateTime)];
+    let rows = listing::page(query, &filter.query, Column::Name, &keys, after, limit)?.all(db).await?;
     // The customers of one workspace are all of one tree.
     let mut of_tree = None;
     let mut organizations = Vec::with_capacity(rows.len());

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use decision::name::{MalformedName, NodeName, PartnershipName, RoleName, Sponsor, UserName};
 use ledger::StoreError;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use service::filter::{Query, position};
 
 use crate::{
     partnership::{Allowance, Partnership, Sponsorship},
@@ -14,6 +15,7 @@ use crate::{
             columns::Names,
             partnership::{ActiveModel, Column, Entity, Model},
         },
+        listing,
         read::stored,
         retired,
         role_binding::{self, read_components, write_components},
@@ -56,17 +58,45 @@ pub(crate) async fn delete(db: &impl ConnectionTrait, name: &PartnershipName) ->
     retired::retire(db, [name.as_str()]).await
 }
 
-/// The next so many of one side after a name.
-pub(crate) async fn page(db: &impl ConnectionTrait, side: &Side, after: Option<&str>, limit: u64) -> Result<Vec<Partnership>, StoreError> {
-    let theirs = match side {
+/// Which partnerships to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PartnershipFilter {
+    pub(crate) side: Side,
+    pub(crate) partner: Option<NodeName>,
+    pub(crate) node: Option<NodeName>,
+    pub(crate) query: Query,
+}
+
+impl PartnershipFilter {
+    /// Where a partnership stands in the list.
+    pub(crate) fn position(&self, partnership: &Partnership) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(partnership.create_time), partnership.name.as_str()),
+            _ => partnership.name.to_string(),
+        }
+    }
+}
+
+/// The next so many of a list after a position.
+pub(crate) async fn page(
+    db: &impl ConnectionTrait,
+    filter: &PartnershipFilter,
+    after: Option<&str>,
+    limit: u64,
+) -> Result<Vec<Partnership>, StoreError> {
+    let theirs = match &filter.side {
         Side::Offering(organization) => Column::Organization.eq(organization.as_str()),
         Side::Partner(partner) => Column::Partner.eq(partner.as_str()),
     };
-    let mut query = Entity::find().filter(theirs).order_by_asc(Column::Name).limit(limit);
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
+    let mut rows = Entity::find().filter(theirs);
+    if let Some(partner) = &filter.partner {
+        rows = rows.filter(Column::Partner.eq(partner.as_str()));
     }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    if let Some(node) = &filter.node {
+        rows = rows.filter(Column::Node.eq(node.as_str()));
+    }
+    let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
 /// Some that have ended by now, the longest ended first.

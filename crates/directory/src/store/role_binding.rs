@@ -1,5 +1,7 @@
 //! Role bindings in the database.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use decision::name::{BindingName, NodeName, Principal, RoleName, Sponsor, UserName};
 use ledger::StoreError;
@@ -7,6 +9,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition as Where, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
+use service::filter::{Query, position};
 
 use crate::{
     role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_of, level_text},
@@ -15,6 +18,7 @@ use crate::{
             columns::{self, Levels},
             role_binding::{ActiveModel, Column, Entity, Model},
         },
+        listing, participation,
         read::{stored, unreadable},
         retired,
     },
@@ -26,6 +30,8 @@ pub(crate) struct BindingFilter {
     pub(crate) organization: NodeName,
     pub(crate) node: Option<NodeName>,
     pub(crate) principal: Option<Principal>,
+    pub(crate) role: Option<RoleName>,
+    pub(crate) query: Query,
 }
 
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &BindingName) -> Result<Option<RoleBinding>, StoreError> {
@@ -34,12 +40,16 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &BindingName) -> Resul
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
     Entity::insert(row(binding)).exec_without_returning(db).await?;
-    Ok(())
+    let organization = binding.name.organization();
+    let concerned = participation::concerned(db, &organization, &binding.assigned.principal).await?;
+    participation::grow(db, &organization, &concerned).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
     Entity::update(row(binding)).exec(db).await?;
-    Ok(())
+    let organization = binding.name.organization();
+    let concerned = participation::concerned(db, &organization, &binding.assigned.principal).await?;
+    participation::refresh(db, &organization, &concerned).await
 }
 
 /// Deletes the rows and retires the names.
@@ -48,6 +58,15 @@ pub(crate) async fn delete(db: &impl ConnectionTrait, bindings: &[RoleBinding]) 
     for some in bindings.chunks(500) {
         Entity::delete_many().filter(Column::Name.is_in(some.iter().map(|binding| binding.name.as_str()))).exec(db).await?;
         retired::retire(db, some.iter().map(|binding| binding.name.as_str())).await?;
+    }
+    let mut concerned: BTreeMap<NodeName, BTreeSet<String>> = BTreeMap::new();
+    for binding in bindings {
+        let organization = binding.name.organization();
+        let theirs = participation::concerned(db, &organization, &binding.assigned.principal).await?;
+        concerned.entry(organization).or_default().extend(theirs);
+    }
+    for (organization, participants) in concerned {
+        participation::refresh(db, &organization, &participants.into_iter().collect::<Vec<_>>()).await?;
     }
     Ok(())
 }
@@ -121,7 +140,21 @@ pub(crate) async fn count_holders(db: &impl ConnectionTrait, node: &NodeName, ro
     Ok(Entity::find().filter(holders).count(db).await?)
 }
 
-/// The next so many of a list after a name.
+/// Those of some principals in one organization, in the order of their names.
+pub(crate) async fn of_principals_in(
+    db: &impl ConnectionTrait,
+    principals: &[String],
+    organization: &NodeName,
+) -> Result<Vec<RoleBinding>, StoreError> {
+    let mut found = Vec::new();
+    for some in principals.chunks(500) {
+        let theirs = Column::Principal.is_in(some.iter().map(String::as_str));
+        found.extend(all(db, Where::all().add(theirs).add(Column::Organization.eq(organization.as_str()))).await?);
+    }
+    Ok(found)
+}
+
+/// The next so many of a list after a position.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
     filter: &BindingFilter,
@@ -132,9 +165,20 @@ pub(crate) async fn page(
         .add(Column::Organization.eq(filter.organization.as_str()))
         .add_option(filter.node.as_ref().map(|node| Column::Node.eq(node.as_str())))
         .add_option(filter.principal.as_ref().map(|principal| Column::Principal.eq(principal.to_string())))
-        .add_option(after.map(|name| Column::Name.gt(name)));
-    let rows = Entity::find().filter(wanted).order_by_asc(Column::Name).limit(limit).all(db).await?;
+        .add_option(filter.role.as_ref().map(|role| Column::Role.eq(role.as_str())));
+    let rows = Entity::find().filter(wanted);
+    let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
     rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+impl BindingFilter {
+    /// Where a binding stands in the list.
+    pub(crate) fn position(&self, binding: &RoleBinding) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(binding.create_time), binding.name.as_str()),
+            _ => binding.name.to_string(),
+        }
+    }
 }
 
 /// Some that have ended by now, the longest ended first.

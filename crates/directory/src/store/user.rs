@@ -5,19 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use decision::name::{NodeName, UserName};
 use ledger::StoreError;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement,
 };
+use service::filter::{Query, position};
 
 use crate::{
     member::Holdings,
     store::{
         entity::user::{ActiveModel, Column, Entity, Model, UserKind as StoredKind},
-        member,
+        listing, member, participation,
         read::{stored, unreadable},
     },
     user::{Email, User, UserKind},
 };
+
+/// Which users to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct UserFilter {
+    pub(crate) with_deleted: bool,
+    pub(crate) suspended: Option<bool>,
+    pub(crate) kind: Option<UserKind>,
+    pub(crate) query: Query,
+}
 
 pub(crate) async fn find(db: &impl ConnectionTrait, name: &UserName) -> Result<Option<User>, StoreError> {
     Entity::find_by_id(name.as_str()).one(db).await?.map(read).transpose().map_err(Into::into)
@@ -44,6 +54,9 @@ pub(crate) async fn holds(db: &impl ConnectionTrait, name: &UserName) -> Result<
     Ok(Entity::find_by_id(name.as_str()).filter(Column::Deleted.eq(false)).lock_shared().one(db).await?.is_some())
 }
 
+/// Which of the columns a filter's fields are.
+const KEYS: [(&str, Column); 3] = [("email", Column::EmailKey), ("display_name", Column::DisplayKey), ("create_time", Column::CreateTime)];
+
 pub(crate) async fn insert(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
     Entity::insert(row(user)).exec_without_returning(db).await?;
     Ok(())
@@ -51,7 +64,14 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, user: &User) -> Result<(),
 
 pub(crate) async fn update(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
     Entity::update(row(user)).exec(db).await?;
-    Ok(())
+    participation::rename(db, user).await
+}
+
+fn stored_kind(kind: UserKind) -> StoredKind {
+    match kind {
+        UserKind::Person => StoredKind::Person,
+        UserKind::ServiceAccount => StoredKind::ServiceAccount,
+    }
 }
 
 /// The user who has this address, without regard to case.
@@ -75,16 +95,46 @@ pub(crate) async fn managed_among(db: &impl ConnectionTrait, names: &[UserName])
     Ok(managed)
 }
 
-/// The next so many of a list after a name.
-pub(crate) async fn page(db: &impl ConnectionTrait, with_deleted: bool, after: Option<&str>, limit: u64) -> Result<Vec<User>, StoreError> {
-    let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
-    if !with_deleted {
-        query = query.filter(Column::Deleted.eq(false));
+/// The next so many of a list after a position.
+pub(crate) async fn page(db: &impl ConnectionTrait, filter: &UserFilter, after: Option<&str>, limit: u64) -> Result<Vec<User>, StoreError> {
+    let rows = page_of(filter, after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// Their query.
+pub(crate) fn page_of(filter: &UserFilter, after: Option<&str>, limit: u64) -> Result<Select<Entity>, DbErr> {
+    let mut rows = Entity::find();
+    if !filter.with_deleted {
+        rows = rows.filter(Column::Deleted.eq(false));
     }
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
+    if let Some(suspended) = filter.suspended {
+        rows = rows.filter(Column::Suspended.eq(suspended));
     }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    if let Some(kind) = filter.kind {
+        rows = rows.filter(Column::Kind.eq(stored_kind(kind)));
+    }
+    if filter.query.order == "email" {
+        rows = rows.filter(Column::EmailKey.is_not_null());
+    }
+    listing::page(rows, &filter.query, Column::Name, &KEYS, after, limit)
+}
+
+/// Those of some that there are, in no particular order.
+pub(crate) async fn of(db: &impl ConnectionTrait, names: &[UserName]) -> Result<Vec<User>, StoreError> {
+    let rows = Entity::find().filter(Column::Name.is_in(names.iter().map(UserName::as_str))).all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+impl UserFilter {
+    /// Where a user stands in the list.
+    pub(crate) fn position(&self, user: &User) -> String {
+        match self.query.order {
+            "email" => position(&user.verified_email().map(Email::key).unwrap_or_default(), user.name.as_str()),
+            "display_name" => position(&participation::display_key(user), user.name.as_str()),
+            "create_time" => position(&listing::time_text(user.create_time), user.name.as_str()),
+            _ => user.name.to_string(),
+        }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -117,13 +167,11 @@ pub(crate) async fn holdings(db: &impl ConnectionTrait, user: &UserName) -> Resu
 pub(super) fn row(user: &User) -> ActiveModel {
     let model = Model {
         name: user.name.to_string(),
-        kind: match user.kind {
-            UserKind::Person => StoredKind::Person,
-            UserKind::ServiceAccount => StoredKind::ServiceAccount,
-        },
+        kind: stored_kind(user.kind),
         email: user.email.as_ref().map(|email| email.as_str().to_owned()),
         email_key: user.verified_email().map(Email::key),
         display_name: user.display_name.clone(),
+        display_key: participation::display_key(user),
         suspended: user.suspended,
         deleted: user.deleted,
         managed_by: user.managed_by.as_ref().map(ToString::to_string),

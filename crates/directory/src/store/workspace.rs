@@ -2,7 +2,8 @@
 
 use decision::name::NodeName;
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use service::filter::{Query, position};
 
 use crate::{
     store::{
@@ -10,6 +11,7 @@ use crate::{
             columns::Names,
             workspace::{ActiveModel, Column, Entity, Model},
         },
+        listing,
         read::stored,
     },
     workspace::Workspace,
@@ -29,22 +31,44 @@ pub(crate) async fn update(db: &impl ConnectionTrait, workspace: &Workspace) -> 
     Ok(())
 }
 
-/// The next so many of an organization after a name.
+/// Which workspaces to list.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct WorkspaceFilter {
+    pub(crate) organization: NodeName,
+    pub(crate) with_deleted: bool,
+    pub(crate) query: Query,
+}
+
+impl WorkspaceFilter {
+    /// Where a workspace stands in the list.
+    pub(crate) fn position(&self, workspace: &Workspace) -> String {
+        match self.query.order {
+            "create_time" => position(&listing::time_text(workspace.create_time), workspace.name.as_str()),
+            _ => workspace.name.to_string(),
+        }
+    }
+}
+
+/// The next so many of a list after a position.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
-    organization: &NodeName,
-    with_deleted: bool,
+    filter: &WorkspaceFilter,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Workspace>, StoreError> {
-    let mut query = Entity::find().filter(Column::Organization.eq(organization.as_str())).order_by_asc(Column::Name).limit(limit);
-    if !with_deleted {
+    let mut query = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
+    if !filter.with_deleted {
         query = query.filter(Column::Deleted.eq(false));
     }
-    if let Some(name) = after {
-        query = query.filter(Column::Name.gt(name));
-    }
-    query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    let keys = [("create_time", Column::CreateTime)];
+    let rows = listing::page(query, &filter.query, Column::Name, &keys, after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// Those of some that there are, in no particular order.
+pub(crate) async fn of(db: &impl ConnectionTrait, names: &[NodeName]) -> Result<Vec<Workspace>, StoreError> {
+    let rows = Entity::find().filter(Column::Name.is_in(names.iter().map(NodeName::as_str))).all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
 pub(super) fn row(workspace: &Workspace) -> ActiveModel {

@@ -6,19 +6,16 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
-use crate::account::{Account, AccountDraft};
+use crate::{
+    account::{Account, AccountDraft},
+    store::account::AccountFilter,
+};
 
 const MAX_NAME: usize = 200;
-
-/// Which accounts to list.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AccountFilter {
-    pub(crate) organization: NodeName,
-    pub(crate) with_deleted: bool,
-}
 
 pub(crate) fn read_create(request: &Request<proto::CreateAccountRequest>) -> Result<(WriteCall, AccountDraft), Status> {
     let mut fields = Fields::default();
@@ -49,13 +46,32 @@ pub(crate) fn read_get(request: &Request<proto::GetAccountRequest>) -> Result<(C
     Ok((call, fields.finish(name)?))
 }
 
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "workspace", kind: Kind::Name(|name| NodeName::parse(name).map(drop)) },
+        Field { name: "state", kind: Kind::Word(&["STATE_ACTIVE", "STATE_PAUSED"]) },
+        Field { name: "create_time", kind: Kind::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["workspace"], bounded: false },
+        Way { order: "name", by: &["state"], bounded: false },
+        Way { order: "name", by: &["workspace", "state"], bounded: false },
+        Way { order: "create_time", by: &[], bounded: true },
+    ],
+};
+
 pub(crate) fn read_list(service: &Service, request: &Request<proto::ListAccountsRequest>) -> Result<(Call, Page, AccountFilter), Status> {
     let call = Call::reading(request, "directory.v1.AccountService/ListAccounts")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
-    let filter = organization.map(|organization| AccountFilter { organization, with_deleted: message.show_deleted });
+    let with_deleted = message.show_deleted;
+    let query = fields.query_with_deleted(&LISTED, &message.filter, &message.order_by, with_deleted);
+    let workspace = query.is("workspace").and_then(|name| NodeName::parse(name).ok());
+    let paused = query.is("state").map(|state| state == State::Paused.as_str_name());
+    let filter = organization.map(|organization| AccountFilter { organization, with_deleted, workspace, paused, query });
     Ok((call, page, fields.finish(filter)?))
 }
 

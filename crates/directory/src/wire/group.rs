@@ -1,18 +1,19 @@
 //! Groups and who is in them: messages to values and back.
 
 use api::directory::v1 as proto;
-use decision::{
-    name::{GroupName, NodeName},
-    record::GroupMember,
-};
+use decision::{name::GroupName, record::GroupMember};
 use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
-use crate::group::{Edge, Group, parse_member};
+use crate::{
+    group::{Edge, Group, parse_member},
+    store::group::GroupFilter,
+};
 
 const LONGEST_NAME: usize = 200;
 
@@ -35,12 +36,19 @@ pub(crate) fn read_get(request: &Request<proto::GetGroupRequest>) -> Result<(Cal
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(service: &Service, request: &Request<proto::ListGroupsRequest>) -> Result<(Call, Page, NodeName), Status> {
+const LISTED: Offered = Offered {
+    fields: &[Field { name: "create_time", kind: Kind::Time }],
+    ways: &[Way { order: "name", by: &[], bounded: false }, Way { order: "create_time", by: &[], bounded: true }],
+};
+
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListGroupsRequest>) -> Result<(Call, Page, GroupFilter), Status> {
     let call = Call::reading(request, "directory.v1.GroupService/ListGroups")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), service, &mut fields)?;
-    let organization = fields.organization("parent", &request.get_ref().parent);
-    Ok((call, page, fields.finish(organization)?))
+    let message = request.get_ref();
+    let page = call.page(message, service, &mut fields)?;
+    let organization = fields.organization("parent", &message.parent);
+    let query = fields.query(&LISTED, &message.filter, &message.order_by);
+    Ok((call, page, fields.finish(organization.map(|organization| GroupFilter { organization, query }))?))
 }
 
 /// The new display name, if it shall change.

@@ -1,15 +1,19 @@
 //! Members: messages to values and back.
 
 use api::directory::v1::{self as proto, member::State};
-use decision::name::{MemberName, NodeName, UserName};
+use decision::name::{MemberName, UserName};
 use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
-use crate::member::{Participant, Removed, member_name};
+use crate::{
+    member::{Participant, Removed, member_name},
+    store::member::MemberFilter,
+};
 
 pub(crate) fn read_create(request: &Request<proto::CreateMemberRequest>) -> Result<(WriteCall, MemberName), Status> {
     let mut fields = Fields::default();
@@ -27,12 +31,33 @@ pub(crate) fn read_get(request: &Request<proto::GetMemberRequest>) -> Result<(Ca
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) fn read_list(service: &Service, request: &Request<proto::ListMembersRequest>) -> Result<(Call, Page, NodeName), Status> {
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "state", kind: Kind::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
+        Field { name: "email", kind: Kind::Text },
+        Field { name: "display_name", kind: Kind::Text },
+        Field { name: "create_time", kind: Kind::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["state"], bounded: false },
+        Way { order: "create_time", by: &[], bounded: true },
+        Way { order: "display_name", by: &[], bounded: true },
+        Way { order: "display_name", by: &["state"], bounded: true },
+        Way { order: "email", by: &[], bounded: true },
+        Way { order: "email", by: &["state"], bounded: true },
+    ],
+};
+
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListMembersRequest>) -> Result<(Call, Page, MemberFilter), Status> {
     let call = Call::reading(request, "directory.v1.MemberService/ListMembers")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), service, &mut fields)?;
-    let organization = fields.organization("parent", &request.get_ref().parent);
-    Ok((call, page, fields.finish(organization)?))
+    let message = request.get_ref();
+    let page = call.page(message, service, &mut fields)?;
+    let organization = fields.organization("parent", &message.parent);
+    let query = fields.query(&LISTED, &message.filter, &message.order_by);
+    let suspended = query.is("state").map(|state| state == State::Suspended.as_str_name());
+    Ok((call, page, fields.finish(organization.map(|organization| MemberFilter { organization, suspended, query }))?))
 }
 
 /// Whether the member shall be suspended.

@@ -12,23 +12,31 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind as Compared, Offered, Way},
 };
 use tonic::{Request, Status};
 
-use crate::organization::{Holder, Organization, OrganizationChange, OrganizationDraft, Place, Profile};
+use crate::{
+    organization::{Holder, Organization, OrganizationChange, OrganizationDraft, Place, Profile},
+    store::organization::{ListedState, OrganizationFilter},
+};
 
 const MAX_NAME: usize = 200;
 const MAX_WEBSITE: usize = 500;
 const MAX_LOCATION: usize = 200;
 const MAX_HOLDERS: usize = 20;
 
-/// Which organizations to list.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OrganizationFilter {
-    /// The customers of this workspace; none: roots.
-    pub(crate) workspace: Option<NodeName>,
-    pub(crate) with_deleted: bool,
-}
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "state", kind: Compared::Word(&["STATE_PROVISIONING", "STATE_ACTIVE", "STATE_SUSPENDED"]) },
+        Field { name: "create_time", kind: Compared::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["state"], bounded: false },
+        Way { order: "create_time", by: &[], bounded: true },
+    ],
+};
 
 /// An organization to be suspended, reactivated or deleted.
 pub(crate) struct Target {
@@ -163,7 +171,14 @@ pub(crate) fn read_list(
         "" => Some(None),
         parent => fields.workspace("parent", parent).map(Some),
     };
-    let filter = workspace.map(|workspace| OrganizationFilter { workspace, with_deleted: message.show_deleted });
+    let with_deleted = message.show_deleted;
+    let query = fields.query_with_deleted(&LISTED, &message.filter, &message.order_by, with_deleted);
+    let state = query.is("state").map(|state| match State::from_str_name(state) {
+        Some(State::Provisioning) => ListedState::Provisioning,
+        Some(State::Suspended) => ListedState::Suspended,
+        Some(State::Active | State::Deleted | State::Unspecified) | None => ListedState::Active,
+    });
+    let filter = workspace.map(|workspace| OrganizationFilter { workspace, with_deleted, state, query });
     Ok((call, page, fields.finish(filter)?))
 }
 

@@ -12,6 +12,7 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
@@ -19,7 +20,7 @@ use super::role_binding::read_components;
 use crate::{
     feed,
     partnership::{Allowance, Partnership, PartnershipChange, PartnershipDraft, PartnershipState, can_be_at},
-    store::partnership::Side,
+    store::partnership::{PartnershipFilter, Side},
 };
 
 const MOST_ROLES: usize = 50;
@@ -60,18 +61,35 @@ pub(crate) fn read_get(request: &Request<proto::GetPartnershipRequest>) -> Resul
     Ok((call, fields.finish(name)?))
 }
 
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "partner", kind: Kind::Name(|name| NodeName::parse(name).map(drop)) },
+        Field { name: "node", kind: Kind::Name(|name| NodeName::parse(name).map(drop)) },
+        Field { name: "create_time", kind: Kind::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["partner"], bounded: false },
+        Way { order: "name", by: &["node"], bounded: false },
+        Way { order: "create_time", by: &[], bounded: true },
+    ],
+};
+
 pub(crate) fn read_list(
     service: &Service,
     request: &Request<proto::ListPartnershipsRequest>,
-) -> Result<(Call, Page, NodeName, Side), Status> {
+) -> Result<(Call, Page, NodeName, PartnershipFilter), Status> {
     let call = Call::reading(request, "directory.v1.PartnershipService/ListPartnerships")?;
     let mut fields = Fields::default();
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
+    let query = fields.query(&LISTED, &message.filter, &message.order_by);
     let organization = fields.finish(organization)?;
     let side = if message.as_partner { Side::Partner(organization.clone()) } else { Side::Offering(organization.clone()) };
-    Ok((call, page, organization, side))
+    let named = |field| query.is(field).and_then(|name| NodeName::parse(name).ok());
+    let (partner, node) = (named("partner"), named("node"));
+    Ok((call, page, organization, PartnershipFilter { side, partner, node, query }))
 }
 
 pub(crate) fn read_update(

@@ -9,6 +9,7 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
@@ -68,6 +69,25 @@ pub(crate) fn read_get(request: &Request<proto::GetRoleBindingRequest>) -> Resul
     Ok((call, fields.finish(name)?))
 }
 
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "node", kind: Kind::Name(|name| NodeName::parse(name).map(drop)) },
+        Field { name: "principal", kind: Kind::Name(|name| Principal::parse(name).map(drop)) },
+        Field { name: "role", kind: Kind::Name(|name| RoleName::parse(name).map(drop)) },
+        Field { name: "create_time", kind: Kind::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["node"], bounded: false },
+        Way { order: "name", by: &["principal"], bounded: false },
+        Way { order: "name", by: &["role"], bounded: false },
+        Way { order: "name", by: &["node", "principal"], bounded: false },
+        Way { order: "name", by: &["node", "role"], bounded: false },
+        Way { order: "create_time", by: &[], bounded: true },
+        Way { order: "create_time", by: &["node"], bounded: true },
+    ],
+};
+
 pub(crate) fn read_list(
     service: &Service,
     request: &Request<proto::ListRoleBindingsRequest>,
@@ -77,20 +97,33 @@ pub(crate) fn read_list(
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
+    // The two that have fields of their own are as if they stood in the filter.
+    let mut filter = message.filter.clone();
+    for (field, text) in [("node", &message.node), ("principal", &message.principal)] {
+        if !text.is_empty() && !text.contains(['"', '\\']) {
+            let and = if filter.trim().is_empty() { "" } else { " AND " };
+            filter.push_str(&format!("{and}{field} = \"{text}\""));
+        }
+    }
     let node = match message.node.as_str() {
         "" => None,
         text => fields.parse("node", text, NodeName::parse),
     };
+    let principal = match message.principal.as_str() {
+        "" => None,
+        text => fields.parse("principal", text, Principal::parse),
+    };
+    let malformed = (node.is_none() && !message.node.is_empty()) || (principal.is_none() && !message.principal.is_empty());
+    let query = fields.query(&LISTED, if malformed { &message.filter } else { &filter }, &message.order_by);
+    let node = query.is("node").and_then(|node| NodeName::parse(node).ok());
     if let (Some(organization), Some(node)) = (&organization, &node)
         && node.organization() != *organization
     {
         fields.wrong("node", format!("`{organization}`, or something in it"));
     }
-    let principal = match message.principal.as_str() {
-        "" => None,
-        text => fields.parse("principal", text, Principal::parse),
-    };
-    let filter = organization.map(|organization| BindingFilter { organization, node, principal });
+    let principal = query.is("principal").and_then(|principal| Principal::parse(principal).ok());
+    let role = query.is("role").and_then(|role| RoleName::parse(role).ok());
+    let filter = organization.map(|organization| BindingFilter { organization, node, principal, role, query });
     Ok((call, page, fields.finish(filter)?))
 }
 

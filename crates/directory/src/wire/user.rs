@@ -9,9 +9,11 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind as Compared, Offered, Way},
 };
 use tonic::{Request, Status};
 
+use crate::store::user::UserFilter;
 use crate::user::{Email, User, UserChange, UserDraft, UserKind};
 
 const LONGEST_NAME: usize = 200;
@@ -52,12 +54,40 @@ pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call
     Ok((call, fields.finish(name)?))
 }
 
-/// The third is whether deleted ones are listed too.
-pub(crate) fn read_list(service: &Service, request: &Request<proto::ListUsersRequest>) -> Result<(Call, Page, bool), Status> {
+const LISTED: Offered = Offered {
+    fields: &[
+        Field { name: "state", kind: Compared::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
+        Field { name: "kind", kind: Compared::Word(&["KIND_PERSON", "KIND_SERVICE_ACCOUNT"]) },
+        Field { name: "email", kind: Compared::Text },
+        Field { name: "display_name", kind: Compared::Text },
+        Field { name: "create_time", kind: Compared::Time },
+    ],
+    ways: &[
+        Way { order: "name", by: &[], bounded: false },
+        Way { order: "name", by: &["state"], bounded: false },
+        Way { order: "name", by: &["kind"], bounded: false },
+        Way { order: "email", by: &[], bounded: true },
+        Way { order: "display_name", by: &[], bounded: true },
+        Way { order: "create_time", by: &[], bounded: true },
+    ],
+};
+
+pub(crate) fn read_list(service: &Service, request: &Request<proto::ListUsersRequest>) -> Result<(Call, Page, UserFilter), Status> {
     let call = Call::reading(request, "directory.v1.UserService/ListUsers")?;
     let mut fields = Fields::default();
-    let page = call.page(request.get_ref(), service, &mut fields)?;
-    Ok((call, fields.finish(Some(page))?, request.get_ref().show_deleted))
+    let message = request.get_ref();
+    let page = call.page(message, service, &mut fields)?;
+    let query = fields.query_with_deleted(&LISTED, &message.filter, &message.order_by, message.show_deleted);
+    let filter = UserFilter {
+        with_deleted: message.show_deleted,
+        suspended: query.is("state").map(|state| state == State::Suspended.as_str_name()),
+        kind: query.is("kind").map(|kind| match kind == Kind::Person.as_str_name() {
+            true => UserKind::Person,
+            false => UserKind::ServiceAccount,
+        }),
+        query,
+    };
+    Ok((call, page, fields.finish(Some(filter))?))
 }
 
 pub(crate) fn read_update(request: &Request<proto::UpdateUserRequest>) -> Result<(WriteCall, UserName, UserChange, Etag), Status> {

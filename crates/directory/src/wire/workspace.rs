@@ -6,19 +6,13 @@ use service::{
     Service,
     call::{Call, Page, WriteCall},
     fields::{Etag, Fields, etag, timestamp},
+    filter::{Field, Kind, Offered, Way},
 };
 use tonic::{Request, Status};
 
-use crate::workspace::Workspace;
+use crate::{store::workspace::WorkspaceFilter, workspace::Workspace};
 
 const MAX_NAME: usize = 200;
-
-/// Which workspaces to list.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct WorkspaceFilter {
-    pub(crate) organization: NodeName,
-    pub(crate) with_deleted: bool,
-}
 
 /// The name and the display name.
 pub(crate) fn read_create(request: &Request<proto::CreateWorkspaceRequest>) -> Result<(WriteCall, NodeName, String), Status> {
@@ -40,6 +34,11 @@ pub(crate) fn read_get(request: &Request<proto::GetWorkspaceRequest>) -> Result<
     Ok((call, fields.finish(name)?))
 }
 
+const LISTED: Offered = Offered {
+    fields: &[Field { name: "create_time", kind: Kind::Time }],
+    ways: &[Way { order: "name", by: &[], bounded: false }, Way { order: "create_time", by: &[], bounded: true }],
+};
+
 pub(crate) fn read_list(
     service: &Service,
     request: &Request<proto::ListWorkspacesRequest>,
@@ -49,7 +48,9 @@ pub(crate) fn read_list(
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
-    let filter = organization.map(|organization| WorkspaceFilter { organization, with_deleted: message.show_deleted });
+    let with_deleted = message.show_deleted;
+    let query = fields.query_with_deleted(&LISTED, &message.filter, &message.order_by, with_deleted);
+    let filter = organization.map(|organization| WorkspaceFilter { organization, with_deleted, query });
     Ok((call, page, fields.finish(filter)?))
 }
 

@@ -29,6 +29,8 @@ pub struct Model {
     pub email_key: Option<String>,
     /// What people call them; empty if not given.
     pub display_name: String,
+    /// By which they stand in lists by display name.
+    pub display_key: String,
     /// Denied everywhere.
     pub suspended: bool,
     /// It is deleted.
