@@ -25,8 +25,8 @@ use tonic::Status;
 
 pub(crate) use self::explanation::write_explanation;
 pub(crate) use self::lists::{
-    Listing, Preview, read_list_assignable, read_list_permitted, read_list_resources, read_preview, read_tree_rules, write_assignable,
-    write_permitted, write_preview, write_resources, write_tree_rules,
+    Listing, Preview, Who, read_list_assignable, read_list_permitted, read_list_resources, read_list_standings, read_preview,
+    read_tree_rules, write_assignable, write_permitted, write_preview, write_resources, write_standings, write_tree_rules,
 };
 pub(crate) use self::permit::{read_filter, read_get_permit, write_permit};
 use self::violations::Violations;

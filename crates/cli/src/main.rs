@@ -9,6 +9,7 @@ mod demo;
 mod export;
 mod import;
 mod rows;
+mod roster;
 mod serve;
 mod table;
 
@@ -38,6 +39,12 @@ enum Command {
     Import(import::Import),
     /// Write everything, or an organization, as rows that `import` reads.
     Export(export::Export),
+    /// List who participates in an organization, workspace or account, and by what.
+    Roster(roster::Roster),
+    /// List the workspaces that a user can access, across organizations.
+    Workspaces(roster::Workspaces),
+    /// List the customer organizations in which a user may do something.
+    Customers(roster::Customers),
     /// Load the demo world: for each of the five role models an organization or agency with users for every role.
     Demo(demo::Demo),
     /// Look for violations of the invariants in all rows, for the platform; exits with 0 if there are none, 1 if there are.
@@ -100,6 +107,9 @@ fn main() -> ExitCode {
             Command::Audit(audit) => audit.run().await,
             Command::Import(import) => import.run().await,
             Command::Export(export) => export.run().await,
+            Command::Roster(roster) => roster.run().await,
+            Command::Workspaces(workspaces) => workspaces.run().await,
+            Command::Customers(customers) => customers.run().await,
             Command::Demo(demo) => demo.run().await,
             Command::AuditInvariants(audit) => audit.run().await,
         }

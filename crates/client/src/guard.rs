@@ -7,9 +7,9 @@ use std::time::Duration;
 use api::{
     authz::v1::{
         self as wire, AnyOf, Assign, Change, FilterPermittedRequest, GetPermitRequest, GetTreeRulesRequest, Known,
-        ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest, Move, PermissionOn, Platform, PreviewAccessRequest,
-        PreviewAccessResponse, Requirement, Restore, Terms, TreeRules, WidenPartnership, permit_service_client::PermitServiceClient,
-        requirement::Kind,
+        ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest, ListStandingsRequest, ListStandingsResponse, Move,
+        PermissionOn, Platform, PreviewAccessRequest, PreviewAccessResponse, Requirement, Restore, Terms, TreeRules, WidenPartnership,
+        permit_service_client::PermitServiceClient, requirement::Kind,
     },
     feed::v1::{GroupEdgeState, Record, RoleBindingState},
 };
@@ -241,6 +241,21 @@ impl Guard {
             }
             after = answer.next_after;
         }
+    }
+
+    /// What users hold at nodes (at most 1,000 pairs), on a view at least as fresh as `at_least`; without users, which roles reach the first of the
+    /// nodes from above. Checks nobody's authority.
+    pub async fn list_standings(
+        &self,
+        nodes: Vec<String>,
+        users: Vec<String>,
+        at_least: Token,
+        deadline: Instant,
+    ) -> Result<ListStandingsResponse, Status> {
+        let message = || ListStandingsRequest { nodes: nodes.clone(), users: users.clone(), at_least_as_fresh: at_least.to_string() };
+        let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.list_standings(request).await };
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        Ok(answer.into_inner())
     }
 
     /// Every role that can be held at a node, and whether the actor may give it there. PERMISSION_DENIED where nothing at the node may be known

@@ -11,7 +11,7 @@ use api::{
         invariant_service_client::InvariantServiceClient, invitation_service_client::InvitationServiceClient,
         member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
         partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
-        role_binding_service_client::RoleBindingServiceClient, user_service_client::UserServiceClient,
+        role_binding_service_client::RoleBindingServiceClient, roster_service_client::RosterServiceClient, user_service_client::UserServiceClient,
         workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
@@ -103,6 +103,8 @@ stubs! {
     invitations: InvitationServiceClient over directory;
     /// Violations of invariants.
     invariants: InvariantServiceClient over directory;
+    /// Rosters and pages.
+    rosters: RosterServiceClient over directory;
     /// Ceilings.
     ceilings: CeilingServiceClient over directory;
     /// The audit trail.

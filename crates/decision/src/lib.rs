@@ -95,6 +95,7 @@ mod proposal;
 pub mod reach;
 pub mod record;
 pub mod reserved;
+pub mod roster;
 #[cfg(test)]
 mod sample;
 mod slot;

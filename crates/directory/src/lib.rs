@@ -13,7 +13,7 @@ use api::directory::v1::{
     invariant_service_server::InvariantServiceServer, invitation_service_server::InvitationServiceServer,
     member_service_server::MemberServiceServer, organization_service_server::OrganizationServiceServer,
     partnership_service_server::PartnershipServiceServer, resource_service_server::ResourceServiceServer,
-    role_binding_service_server::RoleBindingServiceServer, user_service_server::UserServiceServer,
+    role_binding_service_server::RoleBindingServiceServer, roster_service_server::RosterServiceServer, user_service_server::UserServiceServer,
     workspace_service_server::WorkspaceServiceServer,
 };
 use chassis::{Server, page::PageKey};
@@ -39,6 +39,7 @@ mod organization;
 mod partnership;
 mod resource;
 mod role_binding;
+mod roster;
 mod rpc;
 mod status;
 mod store;
@@ -93,5 +94,6 @@ impl Directory {
             .add_service(AuditServiceServer::new(self.clone()))
             .add_service(ImportServiceServer::new(self.clone()))
             .add_service(InvariantServiceServer::new(self.clone()))
+            .add_service(RosterServiceServer::new(self.clone()))
     }
 }

@@ -16,6 +16,7 @@ mod organization;
 mod partnership;
 mod resource;
 mod role_binding;
+mod roster;
 mod user;
 mod workspace;
 

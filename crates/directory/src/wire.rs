@@ -13,5 +13,6 @@ pub(crate) mod organization;
 pub(crate) mod partnership;
 pub(crate) mod resource;
 pub(crate) mod role_binding;
+pub(crate) mod roster;
 pub(crate) mod user;
 pub(crate) mod workspace;

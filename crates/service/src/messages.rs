@@ -139,6 +139,9 @@ lists!(
     directory::ListInvitationsRequest,
     directory::ListAuditEntriesRequest,
     directory::AuditInvariantsRequest,
+    directory::ListParticipantsRequest,
+    directory::ListUserWorkspacesRequest,
+    directory::ListUserCustomersRequest,
 );
 
 lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);

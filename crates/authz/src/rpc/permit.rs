@@ -3,8 +3,8 @@
 use api::{
     authz::v1::{
         FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
-        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
-        TreeRules, permit_service_server::PermitService,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest, ListStandingsResponse, Permit,
+        PreviewAccessRequest, PreviewAccessResponse, TreeRules, permit_service_server::PermitService,
     },
     error::v1::Reason,
 };
@@ -13,6 +13,7 @@ use decision::{
     permit::assignable,
     preview::compare,
     reach::{Scope, all, resources},
+    roster::{reaching, standings},
 };
 use tonic::{Code, Request, Response, Status};
 
@@ -92,6 +93,21 @@ impl PermitService for Authz {
         let supposed = suppose(world.view(), hypothetical).map_err(|unfit| status::refused(unfit.into()))?;
         let difference = compare(world.view(), &supposed.view, &nodes, most, self.replica.now());
         Ok(Response::new(wire::write_preview(difference, world.token())))
+    }
+
+    async fn list_standings(&self, request: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
+        is_allowed(&request)?;
+        let deadline = Deadline::of(&request);
+        let (wire::Who { nodes, users }, consistency) = wire::read_list_standings(request.into_inner())?;
+        let world = self.world(consistency, deadline).await?;
+        let (view, now) = (world.view(), self.replica.now());
+        let pairs = users.iter().flat_map(|user| nodes.iter().map(move |node| (user, node)));
+        let held = pairs.flat_map(|(user, node)| standings(view, user, node, now).into_iter().map(move |held| (user, node, held)));
+        let reaching = match nodes.first() {
+            Some(node) if users.is_empty() => reaching(view, node, now),
+            _ => Vec::new(),
+        };
+        Ok(Response::new(wire::write_standings(held, reaching, world.token())))
     }
 
     async fn get_tree_rules(&self, request: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {

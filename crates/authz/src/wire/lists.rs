@@ -3,7 +3,8 @@
 use api::{
     authz::v1::{
         self as wire, GetTreeRulesRequest, ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest,
-        ListPermittedResponse, ListResourcesRequest, ListResourcesResponse, PreviewAccessRequest, PreviewAccessResponse, TreeRules,
+        ListPermittedResponse, ListResourcesRequest, ListResourcesResponse, ListStandingsRequest, ListStandingsResponse,
+        PreviewAccessRequest, PreviewAccessResponse, TreeRules,
     },
     feed::v1::Record as Message,
 };
@@ -15,6 +16,7 @@ use decision::{
     permit::{AssignPath, Assignable, Offer},
     preview::{AccessChange, Difference, RoleChange},
     reach::{Container, Reached},
+    roster::{Reaching, Standing},
     view::{Pinned, View},
 };
 use replica::{Consistency, wire::write_components};
@@ -51,6 +53,13 @@ pub(crate) struct Preview {
     pub(crate) hypothetical: Vec<Message>,
     pub(crate) nodes: Vec<NodeName>,
     pub(crate) most: usize,
+}
+
+/// Who, and where.
+#[derive(Debug)]
+pub(crate) struct Who {
+    pub(crate) nodes: Vec<NodeName>,
+    pub(crate) users: Vec<UserName>,
 }
 
 /// Whose list it is and of what: what binds its page tokens.
@@ -130,6 +139,50 @@ pub(crate) fn write_permitted(reached: &Reached) -> ListPermittedResponse {
         nodes: reached.names.iter().map(ToString::to_string).collect(),
         next_after: reached.next.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
+}
+
+pub(crate) fn read_list_standings(message: ListStandingsRequest) -> Result<(Who, Consistency), Status> {
+    let mut violations = Violations::default();
+    if message.nodes.is_empty() || message.nodes.len() > MOST_PAGE {
+        violations.add("nodes", format!("give 1 to {MOST_PAGE} nodes, not {}", message.nodes.len()));
+    }
+    if message.users.len().saturating_mul(message.nodes.len()) > MOST_PAGE {
+        violations.add("users", format!("at most {MOST_PAGE} pairs of a user and a node"));
+    }
+    let (mut nodes, mut users) = (Vec::new(), Vec::new());
+    for (index, name) in message.nodes.iter().enumerate().take(MOST_PAGE) {
+        nodes.extend(violations.name(format!("nodes[{index}]"), NodeName::parse(name)));
+    }
+    for (index, name) in message.users.iter().enumerate().take(MOST_PAGE) {
+        users.extend(violations.name(format!("users[{index}]"), UserName::parse(name)));
+    }
+    let consistency = read_at_least(&mut violations, &message.at_least_as_fresh);
+    violations.none_in((Some(Who { nodes, users }), consistency))
+}
+
+pub(crate) fn write_standings<'a>(
+    held: impl Iterator<Item = (&'a UserName, &'a NodeName, Standing)>,
+    reaching: Vec<Reaching>,
+    decided_at: Token,
+) -> ListStandingsResponse {
+    let standing = |(user, node, held): (&UserName, &NodeName, Standing)| wire::Standing {
+        user: user.to_string(),
+        node: node.to_string(),
+        role: held.role.to_string(),
+        at: held.at.to_string(),
+        role_binding: held.binding.to_string(),
+        bound_role: held.bound_role.to_string(),
+        bound_at: held.bound_at.to_string(),
+        group: held.group.as_ref().map(ToString::to_string).unwrap_or_default(),
+        organization: held.organization.as_ref().map(ToString::to_string).unwrap_or_default(),
+        sponsor: held.sponsor.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    let reaching = reaching.into_iter().map(|reaching| wire::ReachingRole {
+        node: reaching.node.to_string(),
+        role: reaching.role.to_string(),
+        implied: reaching.implied.iter().map(ToString::to_string).collect(),
+    });
+    ListStandingsResponse { standings: held.map(standing).collect(), reaching: reaching.collect(), revision: decided_at.to_string() }
 }
 
 pub(crate) fn read_list_assignable(message: ListAssignableRolesRequest) -> Result<((UserName, Offer), Consistency), Status> {

@@ -1,5 +1,7 @@
 //! Accounts in the database.
 
+use std::collections::BTreeMap;
+
 use decision::name::NodeName;
 use ledger::StoreError;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
@@ -78,6 +80,20 @@ pub(crate) async fn page(
     let keys = [("create_time", Column::CreateTime)];
     let rows = listing::page(query, &filter.query, Column::Name, &keys, after, limit)?.all(db).await?;
     rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// The workspace of each of some accounts that is in one.
+pub(crate) async fn workspaces_of(db: &impl ConnectionTrait, accounts: &[NodeName]) -> Result<BTreeMap<NodeName, NodeName>, StoreError> {
+    let mut found = BTreeMap::new();
+    for some in accounts.chunks(500) {
+        let rows = Entity::find().filter(Column::Name.is_in(some.iter().map(NodeName::as_str))).all(db).await?;
+        for row in rows {
+            if let Some(workspace) = row.workspace {
+                found.insert(stored(NodeName::parse(&row.name))?, stored(NodeName::parse(&workspace))?);
+            }
+        }
+    }
+    Ok(found)
 }
 
 pub(super) fn row(account: &Account) -> ActiveModel {

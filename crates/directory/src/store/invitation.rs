@@ -17,6 +17,7 @@ use crate::{
             account, columns,
             invitation::{ActiveModel, Column, Entity, Model, State as StoredState},
         },
+        participation,
         read::{stored, unreadable},
         retired,
         role_binding::{read_components, write_components},
@@ -52,12 +53,12 @@ pub(crate) async fn with_token(db: &impl ConnectionTrait, token: &TokenHash) -> 
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, invitation: &Invitation) -> Result<(), StoreError> {
     Entity::insert(row(invitation)).exec_without_returning(db).await?;
-    Ok(())
+    participation::grow(db, &invitation.name.organization(), &[invitation.name.to_string()]).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, invitation: &Invitation) -> Result<(), StoreError> {
     Entity::update(row(invitation)).exec(db).await?;
-    Ok(())
+    participation::refresh(db, &invitation.name.organization(), &[invitation.name.to_string()]).await
 }
 
 /// Forgets some, and retires their names.
@@ -76,6 +77,11 @@ pub(crate) async fn pending_of_offer(db: &impl ConnectionTrait, offer: &Offer) -
         .add(Column::Node.eq(offer.node.as_str()))
         .add(Column::Role.eq(offer.role.as_str()));
     Ok(all(db, same).await?.into_iter().next())
+}
+
+/// Those of some that are kept as pending.
+pub(crate) async fn pending_of(db: &impl ConnectionTrait, names: &[InvitationName]) -> Result<Vec<Invitation>, StoreError> {
+    all(db, pending().add(Column::Name.is_in(names.iter().map(InvitationName::as_str)))).await
 }
 
 /// Those of an address in an organization that are kept as pending, in the order of their names.

@@ -1,5 +1,7 @@
 //! Organizations in the database.
 
+use std::collections::BTreeMap;
+
 use decision::{name::NodeName, record::OrganizationKind};
 use ledger::StoreError;
 use sea_orm::{ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
@@ -108,6 +110,20 @@ pub(crate) async fn page(
         organizations.push(read(row, pinned)?);
     }
     Ok(organizations)
+}
+
+/// What some organizations are called, and the workspace above each that is a customer.
+pub(crate) async fn titles(
+    db: &impl ConnectionTrait,
+    names: &[NodeName],
+) -> Result<BTreeMap<NodeName, (String, Option<NodeName>)>, StoreError> {
+    let rows = Entity::find().filter(Column::Name.is_in(names.iter().map(NodeName::as_str))).all(db).await?;
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let parent = row.parent.map(|parent| stored(NodeName::parse(&parent))).transpose()?;
+        found.insert(stored(NodeName::parse(&row.name))?, (row.display_name, parent));
+    }
+    Ok(found)
 }
 
 /// What a root has pinned.

@@ -91,7 +91,8 @@ WITH RECURSIVE
     SELECT participant, principal FROM who
     UNION SELECT b.principal, b.principal FROM role_binding b WHERE b.organization = $1 AND b.principal IN ({WHO})),
   bound(participant, organization, node, role) AS (
-    SELECT o.participant, b.organization, b.node, b.role FROM other o JOIN role_binding b ON b.principal = o.principal AND b.organization = $1),
+    SELECT o.participant, b.organization, b.node, b.role FROM other o JOIN role_binding b ON b.principal = o.principal AND b.organization = $1
+    UNION SELECT name, organization, node, role FROM invitation WHERE organization = $1 AND state = 'pending' AND name IN ({WHO})),
   scope(participant, organization, node, role) AS (
     SELECT participant, organization, node, role FROM bound
     UNION SELECT participant, organization, organization, role FROM bound
@@ -104,9 +105,9 @@ WITH RECURSIVE
     UNION SELECT participant, organization, node, '' FROM scope
     UNION SELECT member_user, organization, organization, '' FROM member WHERE organization = $1 AND member_user IN ({WHO}))
 SELECT w.participant, w.organization, w.node,
-  CASE WHEN w.facet <> '' THEN w.facet WHEN m.name IS NULL THEN 'guest' WHEN m.suspended THEN 'suspended' ELSE 'active' END,
-  COALESCE(u.display_key, w.participant), COALESCE(u.email_key, '')
-FROM wanted w LEFT JOIN directory_user u ON u.name = w.participant
+  CASE WHEN w.facet <> '' THEN w.facet WHEN i.name IS NOT NULL THEN 'invited' WHEN m.name IS NULL THEN 'guest' WHEN m.suspended THEN 'suspended' ELSE 'active' END,
+  COALESCE(u.display_key, i.email_key, w.participant), COALESCE(u.email_key, i.email_key, '')
+FROM wanted w LEFT JOIN directory_user u ON u.name = w.participant LEFT JOIN invitation i ON i.name = w.participant
   LEFT JOIN member m ON m.organization = w.organization AND m.member_user = w.participant
 WHERE true ON CONFLICT DO NOTHING";
 
@@ -161,6 +162,35 @@ pub(crate) async fn users_in(db: &impl ConnectionTrait, group: &GroupName) -> Re
         SELECT name FROM inside WHERE name LIKE 'users/%' ORDER BY name";
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [group.as_str().into()]);
     Ok(Name::find_by_statement(statement).all(db).await?.into_iter().map(|row| row.name).collect())
+}
+
+/// The groups of an organization that each of some users is in, however deep.
+pub(crate) async fn groups_of(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    users: &[UserName],
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut found = Vec::new();
+    for some in users.chunks(BATCH) {
+        let sql = format!(
+            "WITH RECURSIVE inside(participant, name) AS (
+               SELECT member, user_group FROM group_member WHERE organization = $1 AND member IN ({})
+               UNION SELECT i.participant, g.user_group FROM inside i JOIN group_member g ON g.member = i.name AND g.organization = $1)
+             SELECT participant, name FROM inside",
+            placeholders(2, some.len())
+        );
+        let mut values: Vec<Value> = vec![organization.as_str().into()];
+        values.extend(some.iter().map(|name| name.as_str().into()));
+        let rows = Inside::find_by_statement(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).all(db).await?;
+        found.extend(rows.into_iter().map(|row| (row.participant, row.name)));
+    }
+    Ok(found)
+}
+
+#[derive(FromQueryResult)]
+struct Inside {
+    participant: String,
+    name: String,
 }
 
 /// Who participates in a node.

@@ -8,8 +8,9 @@ use std::{
 use api::{
     authz::v1::{
         AssignableRole, FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
-        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, MembershipTerms, Permit, PreviewAccessRequest,
-        PreviewAccessResponse, Requirement, RoleTerms, Stamp, Terms, TreeRules, permit_service_server::PermitService, requirement::Kind,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest, ListStandingsResponse,
+        MembershipTerms, Permit, PreviewAccessRequest, PreviewAccessResponse, ReachingRole, Requirement, RoleTerms, Stamp, Standing, Terms,
+        TreeRules, permit_service_server::PermitService, requirement::Kind,
     },
     error::v1::Reason,
     feed::v1::{Record, record::State},
@@ -38,6 +39,10 @@ pub(crate) struct Sayings {
     pub(crate) asked: Vec<String>,
     /// Everything that was given as if it were there.
     pub(crate) given: Vec<Record>,
+    /// What users hold, for rosters.
+    pub(crate) standings: Vec<Standing>,
+    /// Roles that reach whatever node is asked about.
+    pub(crate) reaching: Vec<ReachingRole>,
     /// The organization above, by customer.
     above: BTreeMap<String, String>,
     /// The role model, by root.
@@ -193,6 +198,17 @@ impl PermitService for Authz {
 
     async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
         Err(Status::unimplemented("it knows no nodes; ask the real one"))
+    }
+
+    async fn list_standings(&self, request: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
+        let ListStandingsRequest { nodes, users, .. } = request.into_inner();
+        let says = self.says();
+        let asked = |standing: &&Standing| nodes.contains(&standing.node) && users.contains(&standing.user);
+        Ok(Response::new(ListStandingsResponse {
+            standings: says.standings.iter().filter(asked).cloned().collect(),
+            reaching: if users.is_empty() { says.reaching.clone() } else { Vec::new() },
+            revision: String::new(),
+        }))
     }
 
     async fn get_tree_rules(&self, request: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {

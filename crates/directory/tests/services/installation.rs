@@ -10,7 +10,8 @@ use api::{
         invitation_service_client::InvitationServiceClient, member_service_client::MemberServiceClient,
         organization_service_client::OrganizationServiceClient, partnership_service_client::PartnershipServiceClient,
         resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
-        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
+        roster_service_client::RosterServiceClient, user_service_client::UserServiceClient,
+        workspace_service_client::WorkspaceServiceClient,
     },
     feed::v1::{NodeState, Record, node_state::Lifecycle, record::State},
 };
@@ -120,6 +121,10 @@ impl Installation {
 
     pub(crate) fn identities(&self) -> IdentityServiceClient<Channel> {
         IdentityServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn rosters(&self) -> RosterServiceClient<Channel> {
+        RosterServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn role_bindings(&self) -> RoleBindingServiceClient<Channel> {

@@ -10,6 +10,7 @@ mod invitations;
 mod nodes;
 mod organizations;
 mod people;
+mod rosters;
 
 /// Every test, on each store: `both_stores! { module: name, name }`.
 macro_rules! both_stores {
@@ -111,4 +112,11 @@ both_stores! {
     nodes::all_that_is_wrong_with_a_request_is_said_at_once,
     nodes::what_is_below_a_deleted_parent_cannot_be_created,
     nodes::names_are_paged_as_bytes,
+    rosters::users_are_found_by_the_beginning_of_name_or_address_and_listed_in_every_order,
+    rosters::a_list_refuses_what_it_does_not_offer,
+    rosters::bindings_and_members_are_filtered,
+    rosters::a_roster_follows_every_change_of_who_participates,
+    rosters::a_roster_is_paged_searched_and_filtered,
+    rosters::a_roster_says_what_is_inherited_and_is_of_whom_may_see_it,
+    rosters::a_roster_is_exported_as_csv,
 }

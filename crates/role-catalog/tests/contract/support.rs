@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use api::{
     authz::v1::{
         FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
-        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
-        Stamp, Terms, TreeRules,
+        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest, ListStandingsResponse, Permit,
+        PreviewAccessRequest, PreviewAccessResponse, Stamp, Terms, TreeRules,
         permit_service_server::{PermitService, PermitServiceServer},
         requirement::Kind,
     },
@@ -141,6 +141,10 @@ impl PermitService for Granting {
     }
 
     async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_standings(&self, _: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
         Err(Status::unimplemented("not asked here"))
     }
 

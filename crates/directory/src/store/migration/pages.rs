@@ -122,7 +122,8 @@ async fn derive(db: &impl ConnectionTrait) -> Result<(), StoreError> {
         let sql = "SELECT organization, participant FROM (
               SELECT organization, member_user AS participant FROM member
               UNION SELECT organization, principal FROM role_binding WHERE principal NOT LIKE organization || '/groups/%'
-              UNION SELECT organization, member FROM group_member WHERE member LIKE 'users/%') AS everybody
+              UNION SELECT organization, member FROM group_member WHERE member LIKE 'users/%'
+              UNION SELECT organization, name FROM invitation WHERE state = 'pending') AS everybody
             WHERE (organization, participant) > ($1, $2) ORDER BY organization, participant LIMIT $3";
         let values = [organization.as_str().into(), participant.as_str().into(), BATCH.cast_signed().into()];
         let rows = Participant::find_by_statement(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).all(db).await?;
