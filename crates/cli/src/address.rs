@@ -60,11 +60,6 @@ impl Address {
         with_scheme(self.authz.as_deref().unwrap_or(&self.address))
     }
 
-    /// Where the directory is asked.
-    pub(crate) fn of_directory(&self) -> String {
-        with_scheme(self.directory.as_deref().unwrap_or(&self.address))
-    }
-
     /// Every address that is in use, each once.
     pub(crate) fn all(&self) -> String {
         let mut all: Vec<String> = Vec::new();

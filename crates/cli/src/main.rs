@@ -8,8 +8,8 @@ mod config;
 mod demo;
 mod export;
 mod import;
-mod rows;
 mod roster;
+mod rows;
 mod serve;
 mod table;
 

@@ -12,12 +12,12 @@ use api::directory::v1::{
 use clap::Args;
 use client::session::Session;
 use tonic::{Status, Streaming};
-use unicode_width::UnicodeWidthStr;
 
 use crate::{
     Failure,
     address::{Address, refusal},
     ask::absolute,
+    table::table,
 };
 
 /// How many rows are asked for at once.
@@ -117,7 +117,7 @@ impl Roster {
             }
             request.page_token = page.next_page_token;
         }
-        print(&table(&["NAME", "E-MAIL", "STATE", "ORGANIZATION ROLE", "ROLES"], &rows));
+        print(&table(["NAME", "E-MAIL", "STATE", "ORGANIZATION ROLE", "ROLES"], &rows));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -149,7 +149,7 @@ impl Workspaces {
             }
             request.page_token = page.next_page_token;
         }
-        print(&table(&["WORKSPACE", "NAME", "ORGANIZATION", "ROLES"], &rows));
+        print(&table(["WORKSPACE", "NAME", "ORGANIZATION", "ROLES"], &rows));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -184,7 +184,7 @@ impl Customers {
             }
             request.page_token = page.next_page_token;
         }
-        print(&table(&["CUSTOMER", "NAME", "AGENCY", "ROLES"], &rows));
+        print(&table(["CUSTOMER", "NAME", "AGENCY", "ROLES"], &rows));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -210,7 +210,7 @@ fn roles(roles: &[HeldRole]) -> String {
     roles.iter().map(held).collect::<Vec<_>>().join("; ")
 }
 
-fn participant(row: &Participant) -> Vec<String> {
+fn participant(row: &Participant) -> [String; 5] {
     let name = if row.display_name.is_empty() { &row.participant } else { &row.display_name };
     let state = match row.state() {
         State::Active if row.user_suspended => "suspended everywhere",
@@ -220,33 +220,12 @@ fn participant(row: &Participant) -> Vec<String> {
         State::Invited => "invited",
         State::Unspecified => "",
     };
-    vec![name.clone(), row.email.clone(), state.to_owned(), short(&row.organization_role).to_owned(), roles(&row.roles)]
+    [name.clone(), row.email.clone(), state.to_owned(), short(&row.organization_role).to_owned(), roles(&row.roles)]
 }
 
-fn place(place: &Place) -> Vec<String> {
+fn place(place: &Place) -> [String; 4] {
     let node = place.node.trim_start_matches("organizations/").to_owned();
-    vec![node, place.display_name.clone(), place.organization_display_name.clone(), roles(&place.roles)]
-}
-
-/// Columns as wide as what is in them is shown; the last is as long as it is.
-fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|cell| cell.width()).collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
-        for (cell, width) in cells.zip(&widths) {
-            text.push_str(cell);
-            text.push_str(&" ".repeat(width.saturating_sub(cell.width()) + 2));
-        }
-        text.trim_end().to_owned()
-    };
-    let mut lines = vec![line(&mut header.iter().copied())];
-    lines.extend(rows.iter().map(|row| line(&mut row.iter().map(String::as_str))));
-    lines.join("\n")
+    [node, place.display_name.clone(), place.organization_display_name.clone(), roles(&place.roles)]
 }
 
 fn print(text: &str) {
@@ -254,18 +233,12 @@ fn print(text: &str) {
     // What people are called must not steer their reader's terminal; it is refused where it is stored, and so only old rows could.
     let text = if out.is_terminal() { text.replace('\u{1b}', "") } else { text.to_owned() };
     // Whoever reads may have seen enough.
-    let _ = writeln!(out, "{text}");
+    let _ = write!(out, "{text}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_stand_below_each_other_whatever_the_script() {
-        let rows = vec![vec!["山田".to_owned(), "a".to_owned()], vec!["Ann".to_owned(), "b".to_owned()]];
-        assert_eq!(table(&["N", "X"], &rows), "N     X\n山田  a\nAnn   b");
-    }
 
     #[test]
     fn a_role_says_how_it_is_held() {

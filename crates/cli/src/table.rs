@@ -1,18 +1,20 @@
 //! Tables for people: columns as wide as they must be, separated by two blanks, the last one as it comes.
 
+use unicode_width::UnicodeWidthStr;
+
 /// A table with a heading. Rows have as many cells as the heading.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|cell| cell.chars().count());
+    let mut widths = heading.map(|cell| cell.width());
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let line = |cells: &[String; N]| {
         let mut text = String::new();
         for (cell, width) in cells.iter().zip(widths) {
             text.push_str(cell);
-            text.extend(std::iter::repeat_n(' ', 2 + width.saturating_sub(cell.chars().count())));
+            text.extend(std::iter::repeat_n(' ', 2 + width.saturating_sub(cell.width())));
         }
         text.trim_end().to_owned()
     };
@@ -23,6 +25,12 @@ pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other_whatever_the_script() {
+        let rows = [["山田".to_owned(), "a".to_owned()], ["Ann".to_owned(), "b".to_owned()]];
+        assert_eq!(table(["N", "X"], &rows), "N     X\n山田  a\nAnn   b\n");
+    }
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
