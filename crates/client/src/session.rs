@@ -11,8 +11,8 @@ use api::{
         invariant_service_client::InvariantServiceClient, invitation_service_client::InvitationServiceClient,
         member_service_client::MemberServiceClient, organization_service_client::OrganizationServiceClient,
         partnership_service_client::PartnershipServiceClient, resource_service_client::ResourceServiceClient,
-        role_binding_service_client::RoleBindingServiceClient, roster_service_client::RosterServiceClient, user_service_client::UserServiceClient,
-        workspace_service_client::WorkspaceServiceClient,
+        role_binding_service_client::RoleBindingServiceClient, roster_service_client::RosterServiceClient,
+        user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
         permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,

@@ -12,8 +12,8 @@ use std::{
 
 use api::authz::v1::{
     FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
-    ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, Permit, PreviewAccessRequest, PreviewAccessResponse,
-    TreeRules,
+    ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest, ListStandingsResponse, Permit,
+    PreviewAccessRequest, PreviewAccessResponse, TreeRules,
     permit_service_server::{PermitService, PermitServiceServer},
 };
 use client::guard::{Ask, Guard, known};
@@ -87,6 +87,10 @@ impl PermitService for Authz {
     }
 
     async fn preview_access(&self, _: Request<PreviewAccessRequest>) -> Result<Response<PreviewAccessResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    async fn list_standings(&self, _: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
         Err(Status::unimplemented("not asked here"))
     }
 

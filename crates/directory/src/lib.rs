@@ -13,8 +13,8 @@ use api::directory::v1::{
     invariant_service_server::InvariantServiceServer, invitation_service_server::InvitationServiceServer,
     member_service_server::MemberServiceServer, organization_service_server::OrganizationServiceServer,
     partnership_service_server::PartnershipServiceServer, resource_service_server::ResourceServiceServer,
-    role_binding_service_server::RoleBindingServiceServer, roster_service_server::RosterServiceServer, user_service_server::UserServiceServer,
-    workspace_service_server::WorkspaceServiceServer,
+    role_binding_service_server::RoleBindingServiceServer, roster_service_server::RosterServiceServer,
+    user_service_server::UserServiceServer, workspace_service_server::WorkspaceServiceServer,
 };
 use chassis::{Server, page::PageKey};
 use chrono::{DateTime, Utc};

@@ -6,7 +6,7 @@ use api::directory::v1::{self as proto, ExportRequest, ExportResponse, ImportRow
 use chassis::Deadline;
 use client::guard::{Ask, permission, platform};
 use decision::name::{NodeName, Principal, RoleOwner, Sponsor};
-use service::{call::Call, fields::Fields};
+use service::{call::Call, fields::Fields, filter::Query};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -16,7 +16,10 @@ use crate::{
     organization::Organization,
     role_binding::RoleBinding,
     status::Error,
-    store::{self, role_binding::BindingFilter},
+    store::{
+        self, account::AccountFilter, group::GroupFilter, member::MemberFilter, organization::OrganizationFilter,
+        role_binding::BindingFilter, user::UserFilter, workspace::WorkspaceFilter,
+    },
     user::User,
     wire,
 };
@@ -108,7 +111,8 @@ impl Directory {
 
     async fn export_everything(&self, call: &Call, sink: &mut Sink) -> Result<(), Ended> {
         let db = self.service.ledger().reader();
-        paged!(after => store::user::page(db, false, after.as_deref(), PAGE), user => user.name.to_string(), {
+        let users = UserFilter::default();
+        paged!(after => store::user::page(db, &users, after.as_deref(), PAGE), user => user.name.to_string(), {
             if user.managed_by.is_none() {
                 sink.send(Resource::User(user_row(&user))).await?;
             }
@@ -118,7 +122,8 @@ impl Directory {
         let mut organizations = Vec::new();
         while let Some(workspace) = workspaces.pop_front() {
             let mut found = Vec::new();
-            paged!(after => store::organization::page(db, workspace.as_ref(), false, after.as_deref(), PAGE), organization => organization.name.to_string(), {
+            let customers = OrganizationFilter { workspace, with_deleted: false, state: None, query: Query::default() };
+            paged!(after => store::organization::page(db, &customers, after.as_deref(), PAGE), organization => organization.name.to_string(), {
                 found.push(organization);
             });
             for organization in found {
@@ -128,7 +133,7 @@ impl Directory {
             }
         }
         // Whom an organization manages comes after it.
-        paged!(after => store::user::page(db, false, after.as_deref(), PAGE), user => user.name.to_string(), {
+        paged!(after => store::user::page(db, &users, after.as_deref(), PAGE), user => user.name.to_string(), {
             if user.managed_by.is_some() {
                 sink.send(Resource::User(user_row(&user))).await?;
             }
@@ -164,17 +169,21 @@ impl Directory {
             ..row
         };
         sink.send(Resource::Organization(proto::Organization { etag: String::new(), ..row })).await?;
-        paged!(after => store::workspace::page(db, name, false, after.as_deref(), PAGE), workspace => workspace.name.to_string(), {
+        let filter = WorkspaceFilter { organization: name.clone(), with_deleted: false, query: Query::default() };
+        paged!(after => store::workspace::page(db, &filter, after.as_deref(), PAGE), workspace => workspace.name.to_string(), {
             nodes.insert(workspace.name.clone());
             let row = proto::Workspace { state: 0, create_time: None, update_time: None, ..wire::workspace::write(&workspace) };
             sink.send(Resource::Workspace(proto::Workspace { etag: String::new(), ..row })).await?;
         });
-        paged!(after => store::account::page(db, name, false, after.as_deref(), PAGE), account => account.name.to_string(), {
+        let (organization, query) = (name.clone(), Query::default());
+        let filter = AccountFilter { organization, with_deleted: false, workspace: None, paused: None, query };
+        paged!(after => store::account::page(db, &filter, after.as_deref(), PAGE), account => account.name.to_string(), {
             nodes.insert(account.name.clone());
             let row = proto::Account { state: 0, create_time: None, update_time: None, ..wire::account::write(&account) };
             sink.send(Resource::Account(proto::Account { etag: String::new(), ..row })).await?;
         });
-        paged!(after => store::group::page(db, name, after.as_deref(), PAGE), group => group.name.to_string(), {
+        let filter = GroupFilter { organization: name.clone(), query: Query::default() };
+        paged!(after => store::group::page(db, &filter, after.as_deref(), PAGE), group => group.name.to_string(), {
             let row = proto::Group { create_time: None, update_time: None, etag: String::new(), ..wire::group::write(&group) };
             sink.send(Resource::Group(row)).await?;
         });
@@ -202,7 +211,9 @@ impl Directory {
             is_plain && assigned.node == *organization && roles.iter().any(|role| role == assigned.role.as_str())
         };
         for first in [true, false] {
-            let filter = BindingFilter { organization: organization.clone(), node: first.then(|| organization.clone()), principal: None };
+            let node = first.then(|| organization.clone());
+            let (organization, query) = (organization.clone(), Query::default());
+            let filter = BindingFilter { organization, node, principal: None, role: None, query };
             paged!(after => store::role_binding::page(db, &filter, after.as_deref(), PAGE), binding => binding.name.to_string(), {
                 if is_first(&binding) == first && stands_alone(&binding, nodes) && !binding.assigned.has_ended(now) {
                     let row = proto::RoleBinding { create_time: None, update_time: None, ..wire::role_binding::write(&binding) };
@@ -210,11 +221,13 @@ impl Directory {
                 }
             });
         }
-        paged!(after => store::member::page(db, organization, after.as_deref(), PAGE), member => member.name.to_string(), {
-            sink.send(Resource::Member(proto::Member { name: member.name.to_string(), ..proto::Member::default() })).await?;
+        let filter = MemberFilter { organization: organization.clone(), suspended: None, query: Query::default() };
+        paged!(after => store::member::page(db, &filter, after.as_deref(), PAGE), member => member.1, {
+            sink.send(Resource::Member(proto::Member { name: member.0.name.to_string(), ..proto::Member::default() })).await?;
         });
         let mut groups = Vec::new();
-        paged!(after => store::group::page(db, organization, after.as_deref(), PAGE), group => group.name.to_string(), {
+        let filter = GroupFilter { organization: organization.clone(), query: Query::default() };
+        paged!(after => store::group::page(db, &filter, after.as_deref(), PAGE), group => group.name.to_string(), {
             groups.push(group.name);
         });
         for group in groups {

@@ -4,8 +4,8 @@
 //! what is deleted for real (bindings, groups, partnerships) leaves its name in `retired_name`.
 
 mod invitation;
-mod people;
 mod pages;
+mod people;
 
 use sea_orm_migration::{
     async_trait::async_trait,
@@ -18,7 +18,12 @@ pub(crate) struct DirectoryMigrator;
 
 impl MigratorTrait for DirectoryMigrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(CreateDirectory), Box::new(invitation::CreateInvitations), Box::new(people::ManagedUsersAndIdentities), Box::new(pages::AddPages)]
+        vec![
+            Box::new(CreateDirectory),
+            Box::new(invitation::CreateInvitations),
+            Box::new(people::ManagedUsersAndIdentities),
+            Box::new(pages::AddPages),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

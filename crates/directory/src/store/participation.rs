@@ -212,7 +212,7 @@ pub(crate) async fn restate(db: &impl ConnectionTrait, organization: &NodeName, 
 /// What a user is called has changed.
 pub(crate) async fn rename(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
     let sql = "UPDATE participation SET display_key = $2, email_key = $3 WHERE participant = $1 AND (display_key <> $2 OR email_key <> $3)";
-    let email = user.email.as_ref().map(crate::user::Email::key).unwrap_or_default();
+    let email = user.verified_email().map(crate::user::Email::key).unwrap_or_default();
     let values = [user.name.as_str().into(), display_key(user).into(), email.into()];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     Ok(())

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use decision::name::{NodeName, UserName};
 use ledger::StoreError;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select,
-    Statement,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Select, Statement,
 };
 use service::filter::{Query, position};
 
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Which users to list.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct UserFilter {
     pub(crate) with_deleted: bool,
     pub(crate) suspended: Option<bool>,
