@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSection,
     /// Where the services are that run in other processes.
     pub(crate) peers: Peers,
+    /// How long the directory keeps what is deleted.
+    pub(crate) directory: DirectorySection,
     /// How authz decides.
     pub(crate) authz: AuthzSection,
 }
@@ -73,6 +75,20 @@ pub(crate) struct Peers {
     pub(crate) authz: Option<String>,
 }
 
+/// `directory`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DirectorySection {
+    /// A deleted organization, workspace or account can be undeleted for so long; then what hangs on it ends.
+    pub(crate) purge_after_days: u32,
+}
+
+impl Default for DirectorySection {
+    fn default() -> Self {
+        Self { purge_after_days: 30 }
+    }
+}
+
 /// `authz`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -94,6 +110,7 @@ impl Validate for Config {
         problems.within("identity", &self.identity);
         problems.within("store", &self.store);
         problems.within("peers", &self.peers);
+        problems.within("directory", &self.directory);
         problems.within("authz", &self.authz);
     }
 }
@@ -117,6 +134,12 @@ impl Validate for Peers {
                 problems.check(fits, key, format!("`{address}` is not an address; for example `http://directory:50051`"));
             }
         }
+    }
+}
+
+impl Validate for DirectorySection {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check((1..=3_650).contains(&self.purge_after_days), "purge_after_days", "must be between 1 and 3650");
     }
 }
 

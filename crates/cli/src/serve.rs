@@ -31,6 +31,8 @@ use crate::{
 
 /// Expired bindings and partnerships count no more in any case; so often their records are ended too.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// In which the configuration counts how long deleted nodes are kept.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What to run, and with which configuration.
 #[derive(Args)]
@@ -207,8 +209,8 @@ impl Parts {
             let pages = PageKey::new(ledger.secret("page-tokens").await.map_err(Failure::unavailable)?);
             if runs(Service::Directory) {
                 let guard = Guard::new(permits.clone(), "services/directory");
-                let directory =
-                    Directory::open(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?.until(drain.token());
+                let directory = Directory::open(ledger.clone(), guard, pages.clone()).await.map_err(Failure::unavailable)?;
+                let directory = directory.with_retention(DAY * config.directory.purge_after_days).until(drain.token());
                 let (sweeping, until) = (directory.clone(), drain.token());
                 parts.background.push(tokio::spawn(async move { sweeping.sweep_every(SWEEP_EVERY, until).await }));
                 parts.directory = Some(directory);

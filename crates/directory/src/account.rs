@@ -18,6 +18,10 @@ pub(crate) struct Account {
     pub(crate) display_name: String,
     pub(crate) paused: bool,
     pub(crate) deleted: bool,
+    /// When it was deleted, if it is.
+    pub(crate) delete_time: Option<DateTime<Utc>>,
+    /// From when on it cannot be undeleted any more, if it is deleted.
+    pub(crate) purge_time: Option<DateTime<Utc>>,
     /// The components enabled by its parent; none if unset.
     pub(crate) ceiling: Option<BTreeSet<String>>,
     pub(crate) create_time: DateTime<Utc>,
@@ -45,7 +49,19 @@ impl Account {
     /// A new one.
     pub(crate) fn new(draft: AccountDraft, now: DateTime<Utc>) -> Self {
         let AccountDraft { name, workspace, display_name } = draft;
-        Self { name, workspace, display_name, paused: false, deleted: false, ceiling: None, create_time: now, update_time: now, version: 1 }
+        Self {
+            name,
+            workspace,
+            display_name,
+            paused: false,
+            deleted: false,
+            delete_time: None,
+            purge_time: None,
+            ceiling: None,
+            create_time: now,
+            update_time: now,
+            version: 1,
+        }
     }
 
     /// The node that it is in.
@@ -53,13 +69,16 @@ impl Account {
         self.workspace.clone().unwrap_or_else(|| self.name.organization())
     }
 
-    /// Whether the state is the one that the client has seen, and allows changes.
+    /// Whether the state is the one that the client has seen.
+    pub(crate) fn expect_seen(&self, etag: Etag) -> Result<(), Error> {
+        if etag.accepts(self.version) { Ok(()) } else { Err(Error::EtagMismatch { name: self.name.to_string() }) }
+    }
+
+    /// The same, and it allows changes.
     pub(crate) fn expect(&self, etag: Etag) -> Result<(), Error> {
-        if !etag.accepts(self.version) {
-            return Err(Error::EtagMismatch { name: self.name.to_string() });
-        }
+        self.expect_seen(etag)?;
         if self.deleted {
-            return Err(self.wrong_state("deleted", "nothing can be done with it"));
+            return Err(self.wrong_state("deleted", "undelete it first"));
         }
         Ok(())
     }
@@ -77,9 +96,14 @@ impl Account {
         Self { display_name: display_name.unwrap_or_else(|| self.display_name.clone()), ..self.next(now) }
     }
 
-    /// Deleted.
-    pub(crate) fn ended(&self, now: DateTime<Utc>) -> Self {
-        Self { deleted: true, ..self.next(now) }
+    /// Deleted, to be purged at that time.
+    pub(crate) fn ended(&self, now: DateTime<Utc>, purge_time: DateTime<Utc>) -> Self {
+        Self { deleted: true, delete_time: Some(now), purge_time: Some(purge_time), ..self.next(now) }
+    }
+
+    /// No longer deleted; otherwise as it was before.
+    pub(crate) fn restored(&self, now: DateTime<Utc>) -> Self {
+        Self { deleted: false, delete_time: None, purge_time: None, ..self.next(now) }
     }
 
     /// Paused; WRONG_STATE if it is already.
@@ -96,6 +120,14 @@ impl Account {
             return Err(self.wrong_state("not paused", "only a paused one can be resumed"));
         }
         Ok(Self { paused: false, ..self.next(now) })
+    }
+
+    /// In another workspace; none: directly in the organization. WRONG_STATE if it is there already.
+    pub(crate) fn moved(&self, workspace: Option<&NodeName>, now: DateTime<Utc>) -> Result<Self, Error> {
+        if self.workspace.as_ref() == workspace {
+            return Err(self.wrong_state("there already", "it need not be moved"));
+        }
+        Ok(Self { workspace: workspace.cloned(), ..self.next(now) })
     }
 
     /// With another ceiling.

@@ -145,6 +145,11 @@ pub(crate) fn is_required_of(terms: &RoleTerms, organization: &Organization) -> 
     terms.seats_least > 0 && terms.held_at == ORGANIZATION && in_scope
 }
 
+/// Of the required roles of a role model, those of an organization.
+pub(crate) fn required_of<'t>(organization: &Organization, required: &'t [RoleTerms]) -> Vec<&'t RoleTerms> {
+    required.iter().filter(|terms| is_required_of(terms, organization)).collect()
+}
+
 impl RequiredRoles {
     /// Counts before a change of these bindings, or of what they rest on. `required` are the required roles of the tree's role model. An
     /// organization that is still waiting for its first holders need not keep any.

@@ -3,9 +3,12 @@
 //!
 //! - [`Directory`]: all services of `tenantry.directory.v1` over one ledger.
 //! - `rpc`: the handlers, one noun a file. `wire`: messages to domain values and back. The nouns with their rules beside it.
-//! - `assign`, `invariants`: giving and taking roles, and what holds at every commit. `sweep`: what has expired ends. `store`: tables and
+//! - `assign`, `invariants`: giving and taking roles, and what holds at every commit. `sweep`, `purge`: what has expired, and what was
+//!   deleted long enough ago, ends. `store`: tables and
 //!   queries, the only place that knows sea-orm.
 //! - `feed`: what decisions are made from, as records. `status`: every refusal.
+
+use std::time::Duration;
 
 use api::directory::v1::{
     account_service_server::AccountServiceServer, audit_service_server::AuditServiceServer, ceiling_service_server::CeilingServiceServer,
@@ -27,6 +30,8 @@ mod account;
 mod assign;
 mod assignable;
 mod ceiling;
+mod consent;
+mod deletion;
 mod feed;
 mod group;
 mod identity;
@@ -35,8 +40,10 @@ mod inspection;
 mod invariants;
 mod invitation;
 mod member;
+mod moves;
 mod organization;
 mod partnership;
+mod purge;
 mod resource;
 mod role_binding;
 mod roster;
@@ -54,14 +61,19 @@ pub struct Directory {
     service: Service,
     /// When streams end.
     drain: CancellationToken,
+    /// How long a deleted node can be undeleted.
+    retention: Duration,
 }
+
+/// How long a deleted node can be undeleted, if nothing else is configured.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Directory {
     /// Brings the directory's tables in the ledger's database up to date. `guard` asks authz in the name of the directory; `pages` is the
     /// installation's key of page tokens.
     pub async fn open(ledger: Ledger, guard: Guard, pages: PageKey) -> Result<Self, OpenError> {
         ledger.run_migrations::<store::migration::DirectoryMigrator>().await?;
-        Ok(Self { service: Service::new(ledger, guard, pages), drain: CancellationToken::new() })
+        Ok(Self { service: Service::new(ledger, guard, pages), drain: CancellationToken::new(), retention: RETENTION })
     }
 
     /// With another clock: what has expired, and when things were created, is told by it.
@@ -74,6 +86,12 @@ impl Directory {
     #[must_use]
     pub fn until(self, drain: CancellationToken) -> Self {
         Self { drain, ..self }
+    }
+
+    /// With another time for which a deleted node can be undeleted, before it is purged.
+    #[must_use]
+    pub fn with_retention(self, retention: Duration) -> Self {
+        Self { retention, ..self }
     }
 
     /// Adds the services to a server.

@@ -32,6 +32,10 @@ pub(crate) struct Organization {
     pub(crate) needs_owner: bool,
     pub(crate) suspended: bool,
     pub(crate) deleted: bool,
+    /// When it was deleted, if it is.
+    pub(crate) delete_time: Option<DateTime<Utc>>,
+    /// From when on it cannot be undeleted any more, if it is deleted.
+    pub(crate) purge_time: Option<DateTime<Utc>>,
     /// The components enabled by its parent; none if unset.
     pub(crate) ceiling: Option<BTreeSet<String>>,
     pub(crate) create_time: DateTime<Utc>,
@@ -106,13 +110,16 @@ pub(crate) struct OrganizationChange {
 }
 
 impl Organization {
-    /// Whether the state is the one that the client has seen, and allows changes.
+    /// Whether the state is the one that the client has seen.
+    pub(crate) fn expect_seen(&self, etag: Etag) -> Result<(), Error> {
+        if etag.accepts(self.version) { Ok(()) } else { Err(Error::EtagMismatch { name: self.name.to_string() }) }
+    }
+
+    /// The same, and it allows changes.
     pub(crate) fn expect(&self, etag: Etag) -> Result<(), Error> {
-        if !etag.accepts(self.version) {
-            return Err(Error::EtagMismatch { name: self.name.to_string() });
-        }
+        self.expect_seen(etag)?;
         if self.deleted {
-            return Err(self.wrong_state("deleted", "nothing can be done with it"));
+            return Err(self.wrong_state("deleted", "undelete it first"));
         }
         Ok(())
     }
@@ -136,9 +143,14 @@ impl Organization {
         Self { profile, ..self.next(now) }
     }
 
-    /// Deleted.
-    pub(crate) fn ended(&self, now: DateTime<Utc>) -> Self {
-        Self { deleted: true, ..self.next(now) }
+    /// Deleted, to be purged at that time.
+    pub(crate) fn ended(&self, now: DateTime<Utc>, purge_time: DateTime<Utc>) -> Self {
+        Self { deleted: true, delete_time: Some(now), purge_time: Some(purge_time), ..self.next(now) }
+    }
+
+    /// No longer deleted; otherwise as it was before.
+    pub(crate) fn restored(&self, now: DateTime<Utc>) -> Self {
+        Self { deleted: false, delete_time: None, purge_time: None, ..self.next(now) }
     }
 
     /// Closed for now; WRONG_STATE if it is already.
@@ -155,6 +167,20 @@ impl Organization {
             return Err(self.wrong_state("not suspended", "only a suspended one can be reactivated"));
         }
         Ok(Self { suspended: false, ..self.next(now) })
+    }
+
+    /// Of another kind; WRONG_STATE if it is of this one already.
+    pub(crate) fn of_kind(&self, kind: OrganizationKind, now: DateTime<Utc>) -> Result<Self, Error> {
+        if self.kind == kind {
+            return Err(self.wrong_state("of this kind already", "it need not be changed"));
+        }
+        Ok(Self { kind, ..self.next(now) })
+    }
+
+    /// A customer of this workspace of an agency, with everything below it.
+    pub(crate) fn moved(&self, workspace: &NodeName, agency: &Organization, now: DateTime<Utc>) -> Self {
+        let (root, pinned) = (agency.root.clone(), agency.pinned.clone());
+        Self { parent: Some(workspace.clone()), root, pinned, ..self.next(now) }
     }
 
     /// With a holder of every required role: no longer provisioning.
@@ -210,6 +236,8 @@ mod tests {
             needs_owner: false,
             suspended: false,
             deleted: false,
+            delete_time: None,
+            purge_time: None,
             ceiling: None,
             create_time: now,
             update_time: now,
@@ -230,7 +258,7 @@ mod tests {
     #[test]
     fn nothing_can_be_done_with_a_deleted_one_nor_with_another_state_than_was_seen() {
         assert!(acme().expect(Etag::ANY).is_ok());
-        assert!(matches!(acme().ended(Utc::now()).expect(Etag::ANY), Err(Error::WrongState { .. })));
+        assert!(matches!(acme().ended(Utc::now(), Utc::now()).expect(Etag::ANY), Err(Error::WrongState { .. })));
         let seen = service::fields::Fields::default().etag("etag", "7");
         assert!(matches!(acme().expect(seen), Err(Error::EtagMismatch { .. })));
     }

@@ -11,12 +11,15 @@ mod invariant;
 mod invitation;
 mod invitation_batch;
 mod invitation_events;
+mod kind;
 mod member;
+mod moves;
 mod organization;
 mod partnership;
 mod resource;
 mod role_binding;
 mod roster;
+mod undelete;
 mod user;
 mod workspace;
 
@@ -50,6 +53,9 @@ async fn nothing_below(change: &Change, name: &NodeName, force: bool) -> Result<
     }
     Err(Error::HasChildren { name: name.to_string(), below: below_it, forceable: below.customers == 0 })
 }
+
+/// A preview has at most so many changes of access.
+const PREVIEWED: u32 = 10_000;
 
 /// How often a write is begun anew because what its permit was asked for has changed meanwhile.
 const ATTEMPTS: usize = 8;

@@ -60,6 +60,15 @@ pub(crate) enum Error {
     /// Members stay.
     #[error("the role model of `{organization}` says that members stay; suspend the member instead")]
     MembersStay { organization: String },
+    /// The trees' rules differ.
+    #[error("`{name}` and `{workspace}` are not of one revision of one role model; pin both trees to the same first")]
+    RoleModelMismatch { name: String, workspace: String },
+    /// An owner must consent first.
+    #[error("a holder of a required role of `{organization}` must consent first to its being moved to `{workspace}`")]
+    ConsentMissing { organization: String, workspace: String },
+    /// Nobody who can consent for an organization.
+    #[error("only who holds a required role of `{organization}` directly and for good may do this")]
+    NotAnOwner { organization: String },
     /// The sponsor does not allow the binding.
     #[error("`{sponsor}` does not allow this binding: {why}")]
     SponsorLimit { sponsor: String, why: &'static str },
@@ -179,6 +188,13 @@ impl From<Error> for Status {
             Error::MembersStay { organization } => refuse(Code::FailedPrecondition, Reason::MembersStay, message)
                 .precondition("MEMBERS_STAY", organization, "the role model's `membership.permanent`")
                 .status(),
+            Error::RoleModelMismatch { name, workspace } => {
+                refuse(Code::FailedPrecondition, Reason::RoleModelMismatch, message).precondition("ROLE_MODEL", name, workspace).status()
+            }
+            Error::ConsentMissing { organization, workspace } => {
+                refuse(Code::FailedPrecondition, Reason::ConsentMissing, message).precondition("CONSENT", organization, workspace).status()
+            }
+            Error::NotAnOwner { organization: _ } => refuse(Code::PermissionDenied, Reason::NotAllowed, message).status(),
             Error::SponsorLimit { sponsor, why } => {
                 refuse(Code::FailedPrecondition, Reason::SponsorLimit, message).precondition("SPONSOR", sponsor, why).status()
             }

@@ -9,6 +9,7 @@ pub(crate) mod import;
 pub(crate) mod invariant;
 pub(crate) mod invitation;
 pub(crate) mod member;
+pub(crate) mod moves;
 pub(crate) mod organization;
 pub(crate) mod partnership;
 pub(crate) mod resource;

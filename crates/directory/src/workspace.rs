@@ -15,6 +15,10 @@ pub(crate) struct Workspace {
     pub(crate) name: NodeName,
     pub(crate) display_name: String,
     pub(crate) deleted: bool,
+    /// When it was deleted, if it is.
+    pub(crate) delete_time: Option<DateTime<Utc>>,
+    /// From when on it cannot be undeleted any more, if it is deleted.
+    pub(crate) purge_time: Option<DateTime<Utc>>,
     /// The components enabled by its organization; none if unset.
     pub(crate) ceiling: Option<BTreeSet<String>>,
     pub(crate) create_time: DateTime<Utc>,
@@ -26,16 +30,29 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// A new one.
     pub(crate) fn new(name: NodeName, display_name: String, now: DateTime<Utc>) -> Self {
-        Self { name, display_name, deleted: false, ceiling: None, create_time: now, update_time: now, version: 1 }
+        Self {
+            name,
+            display_name,
+            deleted: false,
+            delete_time: None,
+            purge_time: None,
+            ceiling: None,
+            create_time: now,
+            update_time: now,
+            version: 1,
+        }
     }
 
-    /// Whether the state is the one that the client has seen, and allows changes.
+    /// Whether the state is the one that the client has seen.
+    pub(crate) fn expect_seen(&self, etag: Etag) -> Result<(), Error> {
+        if etag.accepts(self.version) { Ok(()) } else { Err(Error::EtagMismatch { name: self.name.to_string() }) }
+    }
+
+    /// The same, and it allows changes.
     pub(crate) fn expect(&self, etag: Etag) -> Result<(), Error> {
-        if !etag.accepts(self.version) {
-            return Err(Error::EtagMismatch { name: self.name.to_string() });
-        }
+        self.expect_seen(etag)?;
         if self.deleted {
-            return Err(Error::WrongState { name: self.name.to_string(), state: "deleted", remedy: "nothing can be done with it" });
+            return Err(Error::WrongState { name: self.name.to_string(), state: "deleted", remedy: "undelete it first" });
         }
         Ok(())
     }
@@ -49,9 +66,14 @@ impl Workspace {
         Self { display_name: display_name.unwrap_or_else(|| self.display_name.clone()), ..self.next(now) }
     }
 
-    /// Deleted.
-    pub(crate) fn ended(&self, now: DateTime<Utc>) -> Self {
-        Self { deleted: true, ..self.next(now) }
+    /// Deleted, to be purged at that time.
+    pub(crate) fn ended(&self, now: DateTime<Utc>, purge_time: DateTime<Utc>) -> Self {
+        Self { deleted: true, delete_time: Some(now), purge_time: Some(purge_time), ..self.next(now) }
+    }
+
+    /// No longer deleted; otherwise as it was before.
+    pub(crate) fn restored(&self, now: DateTime<Utc>) -> Self {
+        Self { deleted: false, delete_time: None, purge_time: None, ..self.next(now) }
     }
 
     /// With another ceiling.

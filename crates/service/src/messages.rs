@@ -77,14 +77,22 @@ writes!(
     directory::DeleteOrganizationRequest,
     directory::SuspendOrganizationRequest,
     directory::ReactivateOrganizationRequest,
+    directory::UndeleteOrganizationRequest,
+    directory::MoveOrganizationRequest,
+    directory::ConsentToMoveRequest,
+    directory::RevokeConsentToMoveRequest,
+    directory::ChangeOrganizationKindRequest,
     directory::CreateWorkspaceRequest,
     directory::UpdateWorkspaceRequest,
     directory::DeleteWorkspaceRequest,
+    directory::UndeleteWorkspaceRequest,
     directory::CreateAccountRequest,
     directory::UpdateAccountRequest,
     directory::DeleteAccountRequest,
     directory::PauseAccountRequest,
     directory::ResumeAccountRequest,
+    directory::MoveAccountRequest,
+    directory::UndeleteAccountRequest,
     directory::CreateResourceRequest,
     directory::UpdateResourceRequest,
     directory::DeleteResourceRequest,
@@ -148,6 +156,7 @@ lists!(rolecatalog::ListRoleModelsRequest, rolecatalog::ListRolesRequest);
 
 answers!(
     directory::Organization,
+    directory::MoveConsent,
     directory::Workspace,
     directory::Account,
     directory::Resource,
@@ -164,6 +173,7 @@ answers!(
 );
 
 answers_with!(
+    directory::MoveOrganizationResponse { organization },
     directory::DeleteResourceResponse { resource },
     directory::SuspendUserResponse { user },
     directory::DeleteMemberResponse { member },

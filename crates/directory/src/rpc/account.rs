@@ -18,7 +18,7 @@ use super::{nothing_below, open_below};
 use crate::{
     Directory,
     account::{Account, AccountDraft},
-    feed, invitation,
+    deletion, feed, invitation,
     status::Error,
     store::{self, account::AccountFilter},
     wire::{self, account::write},
@@ -80,7 +80,8 @@ impl AccountService for Directory {
         let before = present(&change, &name, etag).await?;
         nothing_below(&change, &name, force).await?;
         invitation::end_at_or_below(&mut change, &name).await?;
-        let after = before.ended(change.now());
+        let after = before.ended(change.now(), change.now() + self.retention);
+        deletion::keep(&change, &after.name, after.purge_time).await?;
         replace(change, "accounts.delete", &before, &after).await
     }
 
@@ -106,6 +107,21 @@ impl AccountService for Directory {
         let before = present(&change, &name, etag).await?;
         let after = before.resumed(change.now())?;
         replace(change, "accounts.resume", &before, &after).await
+    }
+
+    async fn move_account(&self, request: Request<proto::MoveAccountRequest>) -> Result<Response<proto::Account>, Status> {
+        super::moves::move_account(self, request).await
+    }
+
+    async fn preview_move_account(
+        &self,
+        request: Request<proto::PreviewMoveAccountRequest>,
+    ) -> Result<Response<proto::PreviewMoveAccountResponse>, Status> {
+        super::moves::preview_account(self, request).await
+    }
+
+    async fn undelete_account(&self, request: Request<proto::UndeleteAccountRequest>) -> Result<Response<proto::Account>, Status> {
+        super::undelete::account(self, request).await
     }
 }
 

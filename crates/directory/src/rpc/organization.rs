@@ -18,11 +18,11 @@ use service::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{nothing_below, open_below};
+use super::{ATTEMPTS, nothing_below, open_below, outrun};
 use crate::{
     Directory,
     assign::{self, Seat},
-    feed, invariants, invitation,
+    deletion, feed, invariants, invitation,
     member::Member,
     organization::{Holder, Organization, OrganizationDraft, Pinned, Place},
     role_binding::{Assignment, RoleBinding},
@@ -98,20 +98,31 @@ impl OrganizationService for Directory {
         let before = present(&change, &target.name, target.etag).await?;
         nothing_below(&change, &target.name, force).await?;
         invitation::end_at_or_below(&mut change, &target.name).await?;
-        let after = before.ended(change.now());
+        let after = before.ended(change.now(), change.now() + self.retention);
+        deletion::keep(&change, &after.name, after.purge_time).await?;
         replace(change, "organization.delete", &before, &after).await
     }
 
     async fn suspend_organization(&self, request: Request<SuspendOrganizationRequest>) -> Result<Response<proto::Organization>, Status> {
         let (call, target) = wire::organization::read_suspend(&request)?;
-        let ask = self.ask_from_above(&target.name, "organization.suspend").await?;
-        let change = match self.service.open(&call, ask).await? {
-            Opened::Open(change) => change,
-            Opened::Answered(answer) => return Ok(answer),
-        };
-        let before = present(&change, &target.name, target.etag).await?;
-        let after = before.suspended(change.now())?;
-        replace(change, "organization.suspend", &before, &after).await
+        if let Some(answer) = self.service.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let parent = self.parent_seen(&target.name).await?;
+            let ask = Ask::writing(target.name.as_str()).to(above(parent.as_ref(), "organization.suspend"));
+            let change = match self.service.open(&call, ask).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            let before = present(&change, &target.name, target.etag).await?;
+            if before.parent != parent {
+                continue;
+            }
+            let after = before.suspended(change.now())?;
+            return replace(change, "organization.suspend", &before, &after).await;
+        }
+        Err(outrun())
     }
 
     async fn reactivate_organization(
@@ -119,14 +130,70 @@ impl OrganizationService for Directory {
         request: Request<ReactivateOrganizationRequest>,
     ) -> Result<Response<proto::Organization>, Status> {
         let (call, target) = wire::organization::read_reactivate(&request)?;
-        let ask = self.ask_from_above(&target.name, "organization.suspend").await?;
-        let change = match self.service.open(&call, ask).await? {
-            Opened::Open(change) => change,
-            Opened::Answered(answer) => return Ok(answer),
-        };
-        let before = present(&change, &target.name, target.etag).await?;
-        let after = before.reactivated(change.now())?;
-        replace(change, "organization.reactivate", &before, &after).await
+        if let Some(answer) = self.service.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        for _ in 0..ATTEMPTS {
+            let parent = self.parent_seen(&target.name).await?;
+            let ask = Ask::writing(target.name.as_str()).to(above(parent.as_ref(), "organization.suspend"));
+            let change = match self.service.open(&call, ask).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            let before = present(&change, &target.name, target.etag).await?;
+            if before.parent != parent {
+                continue;
+            }
+            let after = before.reactivated(change.now())?;
+            return replace(change, "organization.reactivate", &before, &after).await;
+        }
+        Err(outrun())
+    }
+
+    async fn undelete_organization(
+        &self,
+        request: Request<proto::UndeleteOrganizationRequest>,
+    ) -> Result<Response<proto::Organization>, Status> {
+        super::undelete::organization(self, request).await
+    }
+
+    async fn move_organization(
+        &self,
+        request: Request<proto::MoveOrganizationRequest>,
+    ) -> Result<Response<proto::MoveOrganizationResponse>, Status> {
+        super::moves::move_organization(self, request).await
+    }
+
+    async fn preview_move_organization(
+        &self,
+        request: Request<proto::PreviewMoveOrganizationRequest>,
+    ) -> Result<Response<proto::PreviewMoveOrganizationResponse>, Status> {
+        super::moves::preview_organization(self, request).await
+    }
+
+    async fn consent_to_move(&self, request: Request<proto::ConsentToMoveRequest>) -> Result<Response<proto::MoveConsent>, Status> {
+        super::moves::consent_to_move(self, request).await
+    }
+
+    async fn revoke_consent_to_move(
+        &self,
+        request: Request<proto::RevokeConsentToMoveRequest>,
+    ) -> Result<Response<proto::MoveConsent>, Status> {
+        super::moves::revoke_consent_to_move(self, request).await
+    }
+
+    async fn change_organization_kind(
+        &self,
+        request: Request<proto::ChangeOrganizationKindRequest>,
+    ) -> Result<Response<proto::Organization>, Status> {
+        super::kind::change(self, request).await
+    }
+
+    async fn preview_organization_kind(
+        &self,
+        request: Request<proto::PreviewOrganizationKindRequest>,
+    ) -> Result<Response<proto::PreviewOrganizationKindResponse>, Status> {
+        super::kind::preview(self, request).await
     }
 }
 
@@ -149,19 +216,17 @@ impl Directory {
         Ok(ask)
     }
 
-    /// What is decided above an organization: on the workspace that it is a customer of, or by the platform.
-    ///
-    /// Looked up before the permit, because whom to ask depends on it; an organization never gets another parent. One that does not exist is
-    /// the platform's too, so that it looks to everybody else like one that is none of their business.
-    async fn ask_from_above(&self, name: &NodeName, needed: &str) -> Result<Ask, Error> {
+    /// The workspace that an organization is a customer of, as of now: whom to ask what is decided above it depends on that, and it may be another
+    /// one by the time that the tree is locked. One that does not exist is the platform's, as a root, so that it looks to everybody else like one
+    /// that is none of their business.
+    pub(super) async fn parent_seen(&self, name: &NodeName) -> Result<Option<NodeName>, Error> {
         let organization = store::organization::find(self.service.ledger().reader(), name).await?;
-        let requirement = above(organization.and_then(|organization| organization.parent).as_ref(), needed);
-        Ok(Ask::writing(name.as_str()).to(requirement))
+        Ok(organization.and_then(|organization| organization.parent))
     }
 }
 
-/// A permission on a customer's workspace, or for a root to be the platform; who is refused is not told which of the two it was, for that
-/// would tell a stranger that there is a customer of this name.
+/// A permission on a customer's workspace, or to be the platform; the platform alone for a root. To be the platform comes first: a refusal says what
+/// the first alternative lacks, and must not tell a customer from a root or from what does not exist.
 pub(super) fn above(workspace: Option<&NodeName>, needed: &str) -> Requirement {
     match workspace {
         Some(workspace) => any_of([platform(), permission(needed, workspace.as_str())]),
@@ -202,6 +267,8 @@ pub(super) async fn create(change: &mut Change, draft: OrganizationDraft, awaiti
         needs_owner: false,
         suspended: false,
         deleted: false,
+        delete_time: None,
+        purge_time: None,
         ceiling: None,
         create_time: change.now(),
         update_time: change.now(),
@@ -241,14 +308,14 @@ async fn take_in(change: &mut Change, organization: &NodeName, holders: &[Holder
 }
 
 /// The organization as it is, if it is as the client has seen it and can be changed.
-async fn present(change: &Change, name: &NodeName, etag: Etag) -> Result<Organization, Error> {
+pub(super) async fn present(change: &Change, name: &NodeName, etag: Etag) -> Result<Organization, Error> {
     let organization = store::organization::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
     organization.expect(etag)?;
     Ok(organization)
 }
 
 /// Another state that decisions are made from. What is below is closed by it alone.
-async fn replace(
+pub(super) async fn replace(
     mut change: Change,
     action: &str,
     before: &Organization,

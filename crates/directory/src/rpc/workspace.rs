@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{nothing_below, open_below};
 use crate::{
-    Directory, feed, invitation,
+    Directory, deletion, feed, invitation,
     status::Error,
     store::{self, workspace::WorkspaceFilter},
     wire::{self, workspace::write},
@@ -79,11 +79,16 @@ impl WorkspaceService for Directory {
         let before = present(&change, &name, etag).await?;
         nothing_below(&change, &name, force).await?;
         invitation::end_at_or_below(&mut change, &name).await?;
-        let after = before.ended(change.now());
+        let after = before.ended(change.now(), change.now() + self.retention);
+        deletion::keep(&change, &after.name, after.purge_time).await?;
         store::workspace::update(change.connection(), &after).await.map_err(Error::from)?;
         change.put(feed::workspace(&after));
         change.audit("workspaces.delete", name.as_str(), Some(before.audited()), Some(after.audited()));
         change.answer(write(&after)).await
+    }
+
+    async fn undelete_workspace(&self, request: Request<proto::UndeleteWorkspaceRequest>) -> Result<Response<proto::Workspace>, Status> {
+        super::undelete::workspace(self, request).await
     }
 }
 

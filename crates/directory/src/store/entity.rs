@@ -8,6 +8,8 @@ pub mod identity;
 pub mod invitation;
 pub mod issuer;
 pub mod member;
+pub mod move_consent;
+pub mod node_purge;
 pub mod organization;
 pub mod partnership;
 pub mod resource;

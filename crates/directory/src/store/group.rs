@@ -181,6 +181,11 @@ pub(super) fn row(group: &Group) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
+/// Groups out of their rows.
+pub(super) fn read_all(rows: Vec<Model>) -> Result<Vec<Group>, StoreError> {
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 pub(super) fn read(row: Model) -> Result<Group, DbErr> {
     Ok(Group {
         name: stored(GroupName::parse(&row.name))?,
@@ -191,6 +196,7 @@ pub(super) fn read(row: Model) -> Result<Group, DbErr> {
     })
 }
 
+/// Edges out of their rows.
 pub(super) fn read_edges(rows: Vec<group_member::Model>) -> Result<Vec<Edge>, StoreError> {
     let edge = |row: group_member::Model| {
         Ok::<_, DbErr>(Edge { group: stored(GroupName::parse(&row.group))?, member: stored(parse_member(&row.member))? })

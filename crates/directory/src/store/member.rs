@@ -146,6 +146,11 @@ pub(super) fn row(member: &Member) -> ActiveModel {
     model.into_active_model().reset_all()
 }
 
+/// Members out of their rows.
+pub(super) fn read_all(rows: Vec<Model>) -> Result<Vec<Member>, StoreError> {
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 pub(super) fn read(row: Model) -> Result<Member, DbErr> {
     Ok(Member {
         name: stored(MemberName::parse(&row.name))?,

@@ -13,6 +13,8 @@ use sea_orm_migration::{
     sea_orm::{ConnectionTrait, DbBackend},
 };
 
+mod structure;
+
 /// The directory's migrations, recorded in a table of their own.
 pub(crate) struct DirectoryMigrator;
 
@@ -22,6 +24,7 @@ impl MigratorTrait for DirectoryMigrator {
             Box::new(CreateDirectory),
             Box::new(invitation::CreateInvitations),
             Box::new(people::ManagedUsersAndIdentities),
+            Box::new(structure::AddStructure),
             Box::new(pages::AddPages),
         ]
     }

@@ -4,7 +4,10 @@ use decision::name::{NodeKind, NodeName};
 use ledger::StoreError;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter};
 
-use crate::store::entity::{account, organization, resource, workspace};
+use crate::store::{
+    entity::{account, organization, resource, workspace},
+    moves::customers_of,
+};
 
 /// How many things that are not deleted are below a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,12 +39,7 @@ pub(crate) async fn below(db: &impl ConnectionTrait, container: &NodeName) -> Re
     let mut below = Below::default();
     match container.kind() {
         NodeKind::Organization => {
-            // The names of its workspaces: from `organizations/acme/workspaces/` up to, not with, `organizations/acme/workspaces0`,
-            // for `0` is what comes after `/`.
-            let of_its_workspaces = Condition::all()
-                .add(organization::Column::Parent.gte(format!("{name}/workspaces/")))
-                .add(organization::Column::Parent.lt(format!("{name}/workspaces0")));
-            below.customers = count_customers(db, of_its_workspaces).await?;
+            below.customers = count_customers(db, customers_of(container)).await?;
             let live = workspace::Column::Organization.eq(name).and(workspace::Column::Deleted.eq(false));
             below.workspaces = workspace::Entity::find().filter(live).count(db).await?;
             let live = account::Column::Organization.eq(name).and(account::Column::Deleted.eq(false));

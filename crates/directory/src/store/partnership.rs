@@ -105,6 +105,11 @@ pub(crate) async fn ended(db: &impl ConnectionTrait, now: DateTime<Utc>, limit: 
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
+/// Partnerships out of their rows.
+pub(super) fn read_all(rows: Vec<Model>) -> Result<Vec<Partnership>, StoreError> {
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 pub(super) fn row(partnership: &Partnership) -> ActiveModel {
     let allows = &partnership.allows;
     let model = Model {

@@ -59,6 +59,11 @@ pub(crate) async fn page(
     query.all(db).await?.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 
+/// Resources out of their rows.
+pub(super) fn read_all(rows: Vec<Model>) -> Result<Vec<Resource>, StoreError> {
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
 pub(super) fn row(resource: &Resource) -> Result<ActiveModel, DbErr> {
     let (NodeKind::Leaf { collection }, Some(parent)) = (resource.name.kind(), resource.name.leaf_parent()) else {
         return Err(unreadable("the name of a leaf"));

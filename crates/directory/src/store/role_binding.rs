@@ -106,6 +106,18 @@ pub(crate) async fn of_sponsor(db: &impl ConnectionTrait, sponsor: &Sponsor) -> 
     all(db, Where::all().add(Column::Sponsor.eq(sponsor.to_string()))).await
 }
 
+/// Those of a sponsor in some organizations.
+pub(crate) async fn of_sponsor_in(
+    db: &impl ConnectionTrait,
+    sponsor: &Sponsor,
+    organizations: &[NodeName],
+) -> Result<Vec<RoleBinding>, StoreError> {
+    let theirs = Where::all()
+        .add(Column::Sponsor.eq(sponsor.to_string()))
+        .add(Column::Organization.is_in(organizations.iter().map(NodeName::as_str)));
+    all(db, theirs).await
+}
+
 /// Of these users, which of these roles each holds at a node, unended.
 pub(crate) async fn held_by(
     db: &impl ConnectionTrait,
@@ -194,7 +206,11 @@ pub(crate) async fn ended_of(db: &impl ConnectionTrait, names: &[BindingName], n
 }
 
 async fn all(db: &impl ConnectionTrait, wanted: Where) -> Result<Vec<RoleBinding>, StoreError> {
-    let rows = Entity::find().filter(wanted).order_by_asc(Column::Name).all(db).await?;
+    read_all(Entity::find().filter(wanted).order_by_asc(Column::Name).all(db).await?)
+}
+
+/// Bindings out of their rows.
+pub(super) fn read_all(rows: Vec<Model>) -> Result<Vec<RoleBinding>, StoreError> {
     rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
 }
 

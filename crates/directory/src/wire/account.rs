@@ -111,6 +111,13 @@ pub(crate) fn read_resume(request: &Request<proto::ResumeAccountRequest>) -> Res
     Ok((call, name, expected))
 }
 
+pub(crate) fn read_undelete(request: &Request<proto::UndeleteAccountRequest>) -> Result<(WriteCall, NodeName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.AccountService/UndeleteAccount", &mut fields)?;
+    let (name, expected) = target(fields, &request.get_ref().name, &request.get_ref().etag)?;
+    Ok((call, name, expected))
+}
+
 fn target(mut fields: Fields, name: &str, expected: &str) -> Result<(NodeName, Etag), Status> {
     let name = fields.account("name", name);
     let expected = fields.etag("etag", expected);
@@ -133,5 +140,7 @@ pub(crate) fn write(account: &Account) -> proto::Account {
         update_time: timestamp(account.update_time),
         etag: etag(account.version),
         revision: String::new(),
+        delete_time: account.delete_time.and_then(timestamp),
+        purge_time: account.purge_time.and_then(timestamp),
     }
 }

@@ -38,7 +38,7 @@ const LISTED: Offered = Offered {
     ],
 };
 
-/// An organization to be suspended, reactivated or deleted.
+/// An organization to be suspended, reactivated, deleted, undeleted or made another kind.
 pub(crate) struct Target {
     pub(crate) name: NodeName,
     pub(crate) etag: Etag,
@@ -52,7 +52,7 @@ pub(crate) fn read_create(request: &Request<proto::CreateOrganizationRequest>) -
     let id = fields.id("organization_id", &message.organization_id);
     let profile = profile(&mut fields, &organization);
     let place = place(&mut fields, &organization);
-    let kind = kind(&mut fields, organization.kind);
+    let kind = kind(&mut fields, "organization.kind", organization.kind);
     let holders = holders(&mut fields, &message.holders);
     let draft = NodeName::parse(&format!("organizations/{id}")).ok().zip(place).map(|(name, place)| OrganizationDraft {
         name,
@@ -74,7 +74,7 @@ pub(crate) fn read_customer(
     let organization = fields.required("organization", organization);
     let id = fields.id("organization_id", id);
     let profile = profile(fields, &organization);
-    let kind = kind(fields, organization.kind);
+    let kind = kind(fields, "organization.kind", organization.kind);
     if !organization.parent.is_empty() && workspace.is_some_and(|workspace| workspace.as_str() != organization.parent) {
         fields.wrong("organization.parent", "the same as `parent`, or empty");
     }
@@ -106,13 +106,13 @@ fn place(fields: &mut Fields, organization: &proto::Organization) -> Option<Plac
     }
 }
 
-fn kind(fields: &mut Fields, kind: i32) -> OrganizationKind {
+fn kind(fields: &mut Fields, path: &str, kind: i32) -> OrganizationKind {
     match Kind::try_from(kind) {
         Ok(Kind::Unspecified | Kind::Marketer) => OrganizationKind::Marketer,
         Ok(Kind::Publisher) => OrganizationKind::Publisher,
         Ok(Kind::Mixed) => OrganizationKind::Mixed,
         Err(_) => {
-            fields.wrong("organization.kind", "`KIND_MARKETER`, `KIND_PUBLISHER` or `KIND_MIXED`");
+            fields.wrong(path, "`KIND_MARKETER`, `KIND_PUBLISHER` or `KIND_MIXED`");
             OrganizationKind::Marketer
         }
     }
@@ -227,6 +227,42 @@ pub(crate) fn read_reactivate(request: &Request<proto::ReactivateOrganizationReq
     Ok((call, target(fields, &request.get_ref().name, &request.get_ref().etag)?))
 }
 
+pub(crate) fn read_undelete(request: &Request<proto::UndeleteOrganizationRequest>) -> Result<(WriteCall, Target), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.OrganizationService/UndeleteOrganization", &mut fields)?;
+    Ok((call, target(fields, &request.get_ref().name, &request.get_ref().etag)?))
+}
+
+/// The third is the kind that it is to be of.
+pub(crate) fn read_change_kind(
+    request: &Request<proto::ChangeOrganizationKindRequest>,
+) -> Result<(WriteCall, Target, OrganizationKind), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.OrganizationService/ChangeOrganizationKind", &mut fields)?;
+    let message = request.get_ref();
+    let kind = new_kind(&mut fields, message.kind);
+    Ok((call, target(fields, &message.name, &message.etag)?, kind))
+}
+
+/// The last is the kind that it would be of.
+pub(crate) fn read_preview_kind(
+    request: &Request<proto::PreviewOrganizationKindRequest>,
+) -> Result<(Call, NodeName, OrganizationKind), Status> {
+    let call = Call::reading(request, "directory.v1.OrganizationService/PreviewOrganizationKind")?;
+    let mut fields = Fields::default();
+    let kind = new_kind(&mut fields, request.get_ref().kind);
+    let name = fields.organization("name", &request.get_ref().name);
+    Ok((call, fields.finish(name)?, kind))
+}
+
+/// Required here: what is not said is nothing to change to.
+fn new_kind(fields: &mut Fields, stated: i32) -> OrganizationKind {
+    if stated == i32::from(Kind::Unspecified) {
+        fields.wrong("kind", "`KIND_MARKETER`, `KIND_PUBLISHER` or `KIND_MIXED`");
+    }
+    kind(fields, "kind", stated)
+}
+
 fn target(mut fields: Fields, name: &str, expected: &str) -> Result<Target, Status> {
     let name = fields.organization("name", name);
     let etag = fields.etag("etag", expected);
@@ -261,6 +297,8 @@ pub(crate) fn write(organization: &Organization) -> proto::Organization {
         update_time: timestamp(organization.update_time),
         etag: etag(organization.version),
         revision: String::new(),
+        delete_time: organization.delete_time.and_then(timestamp),
+        purge_time: organization.purge_time.and_then(timestamp),
     }
 }
 

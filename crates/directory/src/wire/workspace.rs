@@ -78,6 +78,15 @@ pub(crate) fn read_delete(request: &Request<proto::DeleteWorkspaceRequest>) -> R
     Ok((call, fields.finish(name)?, expected, message.force))
 }
 
+pub(crate) fn read_undelete(request: &Request<proto::UndeleteWorkspaceRequest>) -> Result<(WriteCall, NodeName, Etag), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.WorkspaceService/UndeleteWorkspace", &mut fields)?;
+    let message = request.get_ref();
+    let name = fields.workspace("name", &message.name);
+    let expected = fields.etag("etag", &message.etag);
+    Ok((call, fields.finish(name)?, expected))
+}
+
 /// Without its revision.
 pub(crate) fn write(workspace: &Workspace) -> proto::Workspace {
     proto::Workspace {
@@ -88,5 +97,7 @@ pub(crate) fn write(workspace: &Workspace) -> proto::Workspace {
         update_time: timestamp(workspace.update_time),
         etag: etag(workspace.version),
         revision: String::new(),
+        delete_time: workspace.delete_time.and_then(timestamp),
+        purge_time: workspace.purge_time.and_then(timestamp),
     }
 }

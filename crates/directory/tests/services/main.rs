@@ -11,6 +11,7 @@ mod nodes;
 mod organizations;
 mod people;
 mod rosters;
+mod structure;
 
 /// Every test, on each store: `both_stores! { module: name, name }`.
 macro_rules! both_stores {
@@ -119,4 +120,15 @@ both_stores! {
     rosters::a_roster_is_paged_searched_and_filtered,
     rosters::a_roster_says_what_is_inherited_and_is_of_whom_may_see_it,
     rosters::a_roster_is_exported_as_csv,
+    structure::an_account_moves_and_keeps_its_name_its_state_and_its_ceiling,
+    structure::a_customer_moves_with_all_below_it_and_its_old_agency_loses_it,
+    structure::an_organization_moves_only_where_it_can_be,
+    structure::a_root_becomes_a_customer_and_may_need_other_roles_then,
+    structure::an_owner_consents_before_the_organization_is_moved,
+    structure::what_is_deleted_comes_back_by_who_may_create_it_and_give_what_is_held_there,
+    structure::an_organization_that_lost_its_owner_while_deleted_comes_back_waiting_for_one,
+    structure::a_purge_ends_what_hangs_on_an_organization_and_keeps_its_name,
+    structure::a_purged_workspace_takes_what_is_in_it_along_and_nothing_else,
+    structure::children_are_counted_before_anything_is_deleted,
+    structure::the_kind_of_an_organization_is_decided_above_it,
 }

@@ -21,6 +21,10 @@ pub struct Model {
     pub paused: bool,
     /// It is deleted.
     pub deleted: bool,
+    /// When it was deleted.
+    pub delete_time: Option<DateTimeUtc>,
+    /// From when on it cannot be undeleted any more.
+    pub purge_time: Option<DateTimeUtc>,
     /// The components enabled here; none if unset.
     #[sea_orm(column_type = "JsonBinary", nullable)]
     pub ceiling: Option<Names>,
