@@ -35,6 +35,9 @@ organizations:
     model: ad-platform
     members: [dee]
     bindings: [{principal: dee, role: super-admin}]
+  - id: agency
+    model: agency
+    workspaces: [{id: north}, {id: south}]
 ";
 
 /// A role model of the test's own.
@@ -81,7 +84,31 @@ async fn organizations(platform: &Session) {
     organizations.suspend_organization(suspend).await.unwrap();
     let reactivate = ReactivateOrganizationRequest { name: name.clone(), ..Default::default() };
     organizations.reactivate_organization(reactivate).await.unwrap();
-    organizations.delete_organization(DeleteOrganizationRequest { name, ..Default::default() }).await.unwrap();
+    let mixed = ChangeOrganizationKindRequest { name: name.clone(), kind: organization::Kind::Mixed.into(), ..Default::default() };
+    organizations.change_organization_kind(mixed).await.unwrap();
+    organizations.delete_organization(DeleteOrganizationRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    organizations.undelete_organization(UndeleteOrganizationRequest { name, ..Default::default() }).await.unwrap();
+}
+
+async fn customers(platform: &Session) {
+    let mut organizations = platform.organizations();
+    let [north, south] = ["north", "south"].map(|id| format!("organizations/agency/workspaces/{id}"));
+    let customer = InviteCustomerRequest {
+        parent: north.clone(),
+        organization_id: "customer".into(),
+        organization: Some(Organization { display_name: "Customer".into(), ..Default::default() }),
+        email: "cem@example.com".into(),
+        role: "roleModels/agency/roles/advertiser-admin".into(),
+        ..Default::default()
+    };
+    platform.invitations().invite_customer(customer).await.unwrap();
+    let name = "organizations/customer".to_owned();
+    let consent = ConsentToMoveRequest { name: name.clone(), parent: south.clone(), ..Default::default() };
+    organizations.consent_to_move(consent).await.unwrap();
+    let revoke = RevokeConsentToMoveRequest { name: name.clone(), parent: south.clone(), ..Default::default() };
+    organizations.revoke_consent_to_move(revoke).await.unwrap();
+    let there = MoveOrganizationRequest { name, parent: south, ..Default::default() };
+    organizations.move_organization(there).await.unwrap();
 }
 
 async fn nodes(platform: &Session) {
@@ -97,7 +124,8 @@ async fn nodes(platform: &Session) {
     let update = UpdateResourceRequest { resource: Some(leaf.clone()), ..Default::default() };
     resources.update_resource(update).await.unwrap();
     resources.delete_resource(DeleteResourceRequest { name: leaf.name, ..Default::default() }).await.unwrap();
-    workspaces.delete_workspace(DeleteWorkspaceRequest { name: workspace.name, ..Default::default() }).await.unwrap();
+    workspaces.delete_workspace(DeleteWorkspaceRequest { name: workspace.name.clone(), ..Default::default() }).await.unwrap();
+    workspaces.undelete_workspace(UndeleteWorkspaceRequest { name: workspace.name, ..Default::default() }).await.unwrap();
 
     let new = Account { display_name: "A".into(), ..Default::default() };
     let parent = "organizations/acme".to_owned();
@@ -107,7 +135,17 @@ async fn nodes(platform: &Session) {
     accounts.update_account(UpdateAccountRequest { account: Some(renamed), ..Default::default() }).await.unwrap();
     accounts.pause_account(PauseAccountRequest { name: name.clone(), ..Default::default() }).await.unwrap();
     accounts.resume_account(ResumeAccountRequest { name: name.clone(), ..Default::default() }).await.unwrap();
-    accounts.delete_account(DeleteAccountRequest { name, ..Default::default() }).await.unwrap();
+    accounts.delete_account(DeleteAccountRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    accounts.undelete_account(UndeleteAccountRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    let inside = Workspace { display_name: "I".into(), ..Default::default() };
+    let create = CreateWorkspaceRequest {
+        parent: "organizations/acme".into(),
+        workspace_id: "inside".into(),
+        workspace: Some(inside),
+        ..Default::default()
+    };
+    let workspace = workspaces.create_workspace(create).await.unwrap().into_inner().name;
+    accounts.move_account(MoveAccountRequest { name, workspace, ..Default::default() }).await.unwrap();
 }
 
 async fn people(platform: &Session) {
@@ -135,6 +173,19 @@ async fn people(platform: &Session) {
     bindings.update_role_binding(UpdateRoleBindingRequest { role_binding: Some(changed), ..Default::default() }).await.unwrap();
     bindings.delete_role_binding(DeleteRoleBindingRequest { name: binding, ..Default::default() }).await.unwrap();
     users.delete_user(DeleteUserRequest { name, ..Default::default() }).await.unwrap();
+}
+
+async fn identities(platform: &Session) {
+    let mut identities = platform.identities();
+    let uri = "https://login.example.com".to_owned();
+    let issuer = Issuer { uri: uri.clone(), organization: "organizations/acme".into(), ..Default::default() };
+    identities.register_issuer(RegisterIssuerRequest { issuer: Some(issuer), ..Default::default() }).await.unwrap();
+    let user = "users/bob".to_owned();
+    let identity = Some(Identity { issuer: uri.clone(), subject: "b-1".into(), ..Default::default() });
+    let link = LinkIdentityRequest { user: user.clone(), identity: identity.clone(), ..Default::default() };
+    identities.link_identity(link).await.unwrap();
+    identities.unlink_identity(UnlinkIdentityRequest { user, identity, ..Default::default() }).await.unwrap();
+    identities.unregister_issuer(UnregisterIssuerRequest { uri, ..Default::default() }).await.unwrap();
 }
 
 async fn groups_and_partners(platform: &Session) {
@@ -169,6 +220,14 @@ async fn groups_and_partners(platform: &Session) {
 
 async fn invitations(ann: &Session, cem: &Session) {
     let mut offers = ann.invitations();
+    let several = ["one", "two"].map(|id| {
+        let role = "roleModels/ad-platform/roles/account-admin".to_owned();
+        let node = "organizations/acme/accounts/a1".to_owned();
+        let invitation = Invitation { email: format!("{id}@example.com"), role, node, ..Default::default() };
+        InvitationDraft { invitation: Some(invitation), ..Default::default() }
+    });
+    let batch = BatchCreateInvitationsRequest { parent: "organizations/acme".into(), drafts: several.into(), ..Default::default() };
+    offers.batch_create_invitations(batch).await.unwrap();
     for end in ["accept", "decline", "revoke"] {
         let node = if end == "accept" { "organizations/acme" } else { "organizations/acme/accounts/a1" };
         let role = if end == "accept" { "org-admin" } else { "account-admin" };
@@ -217,7 +276,9 @@ async fn every_write_of_the_contracts_leaves_what_was_or_what_became() {
     load(&platform, &world).await.unwrap();
     organizations(&platform).await;
     nodes(&platform).await;
+    customers(&platform).await;
     people(&platform).await;
+    identities(&platform).await;
     groups_and_partners(&platform).await;
     invitations(&installation.on_behalf_of("users/ann"), &installation.on_behalf_of("users/cem")).await;
     roles(&platform).await;

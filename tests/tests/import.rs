@@ -16,14 +16,14 @@ const USERS: usize = 3_000;
 fn rows(users: usize) -> String {
     let mut text = String::new();
     for organization in ["acme", "globex"] {
-        let fields = format!(r#""display_name": "{organization}", "role_model": "roleModels/ad-platform""#);
+        let fields = format!(r#""display_name": "{organization}", "role_model": "roleModels/brand-studio""#);
         writeln!(text, r#"{{"organization": {{"name": "organizations/{organization}", {fields}}}}}"#).unwrap();
     }
     for number in 0..users {
         let organization = if number % 2 == 0 { "acme" } else { "globex" };
-        let role = if number < 2 { "super-admin" } else { "org-admin" };
+        let role = if number < 2 { "organizational-admin" } else { "organizational-standard" };
         writeln!(text, r#"{{"user": {{"name": "users/u{number}", "email": "u{number}@example.com"}}}}"#).unwrap();
-        let binding = format!(r#""role": "roleModels/ad-platform/roles/{role}", "node": "organizations/{organization}""#);
+        let binding = format!(r#""role": "roleModels/brand-studio/roles/{role}", "node": "organizations/{organization}""#);
         writeln!(text, r#"{{"role_binding": {{"principal": "users/u{number}", {binding}}}}}"#).unwrap();
     }
     text
@@ -83,7 +83,7 @@ async fn good_rows_are_done_and_bad_ones_reported_and_a_dry_run_writes_nothing()
     let file = folder.path().join("world.ndjson");
     let bad = r#"{"user": {"name": "users/nobody"}}
 {"user": {"nmae": "users/nobody"}}
-{"role_binding": {"principal": "users/ghost", "role": "roleModels/ad-platform/roles/org-admin", "node": "organizations/acme"}}
+{"role_binding": {"principal": "users/ghost", "role": "roleModels/brand-studio/roles/organizational-standard", "node": "organizations/acme"}}
 "#;
     std::fs::write(&file, format!("{}{bad}", rows(10))).unwrap();
 
