@@ -1,5 +1,5 @@
 # The commands of the README. Everything they build is under target/; `make run` keeps its data under data/.
-.PHONY: run test conformance bench-writes lint clean
+.PHONY: run test conformance bench-writes bench-pages lint clean
 
 # Builds, starts all three services on SQLite with the demo world, and prints what to try.
 run:
@@ -17,6 +17,10 @@ conformance:
 # Writes through the service beside the same transaction with nothing in between: ratio and latencies.
 bench-writes:
 	tests/with-postgres cargo bench --quiet --package tests --bench writes
+
+# What a page of 100 reads from a list of 1,000 and of 1,000,000 users, on both stores. It counts pages, not time, so it need not be optimized.
+bench-pages:
+	tests/with-postgres cargo bench --quiet --profile dev --package directory --bench pages
 
 lint:
 	cargo fmt --all --check

@@ -1,5 +1,7 @@
 //! Running services, as something that a corpus can be put to.
 
+mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
@@ -245,6 +247,15 @@ impl Subject for Services {
                 let running = self.running()?;
                 let outcome = self.runtime.block_on(running.invite(actor, principal, role, node))?;
                 Ok(Some(as_expected(outcome, expect)))
+            }
+            Write::Roster { actor, node, search, expect, refused } => {
+                let running = self.running()?;
+                let actor = if actor == "platform" { PLATFORM.to_owned() } else { user_name(actor).map_err(text)?.to_string() };
+                self.runtime.block_on(pages::roster(running, &actor, node, search, expect, refused.as_deref())).map(Some)
+            }
+            Write::Places { user, permission, expect } => {
+                let running = self.running()?;
+                self.runtime.block_on(pages::places(running, user, permission.as_deref(), expect)).map(Some)
             }
             Write::InviteCustomer { actor, workspace, id, display_name, website, location, principal, role, expect } => {
                 let running = self.running()?;

@@ -348,6 +348,32 @@ pub enum Write {
         /// `done`, or the reason of the refusal.
         expect: String,
     },
+    /// The roster of a node, page by page and as CSV.
+    Roster {
+        /// Who looks; `platform` is the operator.
+        actor: String,
+        /// Of which node.
+        node: String,
+        /// Only those whose display name begins like this.
+        #[serde(default)]
+        search: String,
+        /// Everybody, in the order of what they are called.
+        #[serde(default)]
+        expect: Vec<RosterRow>,
+        /// The reason of the refusal, if the actor may not look.
+        #[serde(default)]
+        refused: Option<String>,
+    },
+    /// Where a user can go, page by page and as CSV: the workspaces page, or with a permission the customers where they have it.
+    Places {
+        /// Whose page.
+        user: String,
+        /// `reports.view`.
+        #[serde(default)]
+        permission: Option<String>,
+        /// All of them.
+        expect: BTreeSet<String>,
+    },
     /// A customer is invited: an organization that is provisioning until its invitation is accepted, with all that was said of it.
     InviteCustomer {
         /// Who invites.
@@ -369,6 +395,32 @@ pub enum Write {
         /// `done`, or the reason of the refusal.
         expect: String,
     },
+}
+
+/// A participant in a roster.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RosterRow {
+    /// Who.
+    pub user: String,
+    /// Their organization role.
+    #[serde(default)]
+    pub organization_role: Option<String>,
+    /// What they hold, all of it.
+    #[serde(default)]
+    pub roles: Vec<RosterRole>,
+}
+
+/// A role in a roster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RosterRole {
+    /// Its id.
+    pub role: String,
+    /// Where it is held.
+    pub node: String,
+    /// How they come to it: `direct`, `group`, `sponsor`, `above`, `implied`.
+    pub source: String,
 }
 
 /// The scenarios of one file, all spelt out.

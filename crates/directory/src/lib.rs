@@ -48,6 +48,8 @@ mod resource;
 mod role_binding;
 mod roster;
 mod rpc;
+#[doc(hidden)]
+pub mod statements;
 mod status;
 mod store;
 mod sweep;

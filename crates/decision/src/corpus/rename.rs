@@ -80,6 +80,13 @@ pub fn renamed(document: &Document, corpus: &Corpus) -> (Document, Corpus) {
                     role(given);
                     components.iter_mut().for_each(levels);
                 }
+                Write::Roster { expect, .. } => {
+                    for row in expect {
+                        row.organization_role.iter_mut().for_each(role);
+                        row.roles.iter_mut().for_each(|held| role(&mut held.role));
+                    }
+                }
+                Write::Places { permission: given, .. } => given.iter_mut().for_each(permission),
                 Write::Invite { role: given, .. } | Write::InviteCustomer { role: given, .. } => role(given),
             }
         }

@@ -19,10 +19,7 @@ use crate::{
     Directory,
     roster::{HeldRole, Known, PARTICIPANT_COLUMNS, PLACE_COLUMNS, Participant, Place, csv, is_within, participants_csv, places_csv},
     status::Error,
-    store::{
-        self,
-        participation::{Facet, Roster},
-    },
+    store,
     wire::roster::{self as wire, RosterFilter},
 };
 
@@ -199,27 +196,9 @@ impl Directory {
     ) -> Result<Read<Participant>, Status> {
         let reader = self.service.ledger().reader();
         let head = self.service.ledger().head().await.map_err(ledger_status)?;
-        let listed = filter.workspace.as_ref().unwrap_or(&filter.node);
+        let listed = filter.listed();
         let above = self.service.guard().list_standings(vec![listed.to_string()], Vec::new(), head, call.deadline.instant()).await?;
-        let mut streams = BTreeSet::new();
-        match (&filter.role, filter.state) {
-            (_, Some(state)) => drop(streams.insert((listed.to_string(), state.as_str().to_owned()))),
-            (Some(role), None) => {
-                streams.insert((listed.to_string(), role.clone()));
-                let reaching = above.reaching.into_iter().filter(|reaching| reaching.role == *role || reaching.implied.contains(role));
-                streams.extend(reaching.map(|reaching| (reaching.node, reaching.role)));
-            }
-            (None, None) => {
-                streams.extend(Facet::ALL.map(|state| (listed.to_string(), state.as_str().to_owned())));
-                streams.extend(above.reaching.into_iter().map(|reaching| (reaching.node, reaching.role)));
-            }
-        }
-        let roster = Roster {
-            streams: streams.into_iter().collect(),
-            key: filter.key,
-            bounds: filter.query.bounds().cloned().collect(),
-            descending: filter.query.descending,
-        };
+        let roster = filter.roster(above.reaching);
         let after = after.and_then(read_position);
         let mut entries = roster.page(reader, after, size as u64 + 1).await.map_err(Error::from)?;
         let more = entries.len() > size;

@@ -32,11 +32,11 @@ pub(crate) fn page<E: EntityTrait>(
     let order = column(query.order);
     if let Some(after) = after {
         wanted = wanted.add(match order {
-            None => beyond(Expr::col(name).into(), Expr::value(after), query.descending),
+            None => beyond(Expr::col(name), Expr::value(after), query.descending),
             Some(order) => {
                 let (key, last) = read_position(after).ok_or_else(|| unreadable("a position"))?;
                 // Without a value of an order the row is not in it; with one, the pair is compared as the index compares it.
-                let pair = Expr::tuple([Expr::col(order).into(), Expr::col(name).into()]);
+                let pair = Expr::tuple([Expr::col(order), Expr::col(name)]);
                 beyond(pair, Expr::tuple([Expr::value(key_of(order, key)?), Expr::value(last)]), query.descending)
             }
         });

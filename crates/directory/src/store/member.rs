@@ -5,7 +5,7 @@ use decision::{
     record::GroupMember,
 };
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Select};
 use service::filter::{Query, position, read_position};
 
 use crate::{
@@ -54,9 +54,7 @@ pub(crate) async fn held_in(db: &impl ConnectionTrait, organization: &NodeName, 
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
     Entity::insert(row(member)).exec_without_returning(db).await?;
-    let organization = member.name.organization();
-    participation::restate(db, &organization, &member.user, facet_of(member)).await?;
-    participation::grow(db, &organization, &[member.user.to_string()]).await
+    participation::joined(db, &member.name.organization(), &member.user, facet_of(member)).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
@@ -82,11 +80,7 @@ pub(crate) async fn page(
     limit: u64,
 ) -> Result<Vec<(Member, String)>, StoreError> {
     let Some(roster) = filter.roster() else {
-        let mut rows = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
-        if let Some(suspended) = filter.suspended {
-            rows = rows.filter(Column::Suspended.eq(suspended));
-        }
-        let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
+        let rows = page_of(filter, after, limit)?.all(db).await?;
         let placed = |member: Member| {
             let position = match filter.query.order {
                 "create_time" => position(&listing::time_text(member.create_time), member.name.as_str()),
@@ -108,11 +102,24 @@ pub(crate) async fn page(
     Ok(entries.iter().filter_map(of).collect())
 }
 
+/// The query of a page that does not go by the roster.
+pub(crate) fn page_of(filter: &MemberFilter, after: Option<&str>, limit: u64) -> Result<Select<Entity>, DbErr> {
+    let mut rows = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
+    if let Some(suspended) = filter.suspended {
+        rows = rows.filter(Column::Suspended.eq(suspended));
+    }
+    listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)
+}
+
 /// Which of some users are members of an organization, in no particular order.
 pub(crate) async fn of(db: &impl ConnectionTrait, organization: &NodeName, users: &[UserName]) -> Result<Vec<Member>, StoreError> {
-    let theirs = Column::User.is_in(users.iter().map(UserName::as_str));
-    let rows = Entity::find().filter(theirs).filter(Column::Organization.eq(organization.as_str())).all(db).await?;
+    let rows = query_of(organization, users).all(db).await?;
     rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// Their query: by name, which is the row's.
+pub(crate) fn query_of(organization: &NodeName, users: &[UserName]) -> Select<Entity> {
+    Entity::find().filter(Column::Name.is_in(users.iter().map(|user| format!("{organization}/members/{}", user.id()))))
 }
 
 impl MemberFilter {

@@ -5,12 +5,12 @@
 //! organization; another organization or its group, which is one participant, whoever is in it; anyone; or a pending invitation. They have a row for each
 //! facet that a roster is filtered by: their state, and each role that they hold at the node or below.
 
-use decision::name::{GroupName, NodeName, Principal, UserName};
+use decision::name::{GroupName, NodeKind, NodeName, Principal, UserName};
 use ledger::StoreError;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 use service::filter::Test;
 
-use crate::user::User;
+use crate::{role_binding::Assignment, store::account, user::User};
 
 /// How many participants are derived at once: far below what a statement may have of parameters.
 const BATCH: usize = 500;
@@ -120,6 +120,52 @@ pub(crate) async fn grow(db: &impl ConnectionTrait, organization: &NodeName, par
         db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), DERIVE.replace("{WHO}", &who), values)).await?;
     }
     Ok(())
+}
+
+// One user: cheaper to plan than the whole derivation, for most of what is written is of one user.
+const PLACE: &str = "INSERT INTO participation(participant, organization, node, facet, display_key, email_key)
+WITH held(node, facet) AS (VALUES {HELD})
+SELECT u.name, $2, h.node,
+  CASE WHEN h.facet <> '' THEN h.facet WHEN m.name IS NULL THEN 'guest' WHEN m.suspended THEN 'suspended' ELSE 'active' END,
+  u.display_key, COALESCE(u.email_key, '')
+FROM held h CROSS JOIN directory_user u LEFT JOIN member m ON m.organization = $2 AND m.member_user = u.name
+WHERE u.name = $1 ON CONFLICT DO NOTHING";
+
+async fn place(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName, held: &[(&str, &str)]) -> Result<(), StoreError> {
+    let rows: Vec<String> = (0..held.len()).map(|at| format!("(${}, ${})", 3 + 2 * at, 4 + 2 * at)).collect();
+    let mut values: Vec<Value> = vec![user.as_str().into(), organization.as_str().into()];
+    for (node, facet) in held {
+        values.extend([Value::from(*node), Value::from(*facet)]);
+    }
+    let sql = PLACE.replace("{HELD}", &rows.join(", "));
+    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    Ok(())
+}
+
+/// A user has become a member.
+pub(crate) async fn joined(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName, facet: Facet) -> Result<(), StoreError> {
+    restate(db, organization, user, facet).await?;
+    place(db, organization, user, &[(organization.as_str(), "")]).await
+}
+
+/// A role was given at a node.
+pub(crate) async fn given(db: &impl ConnectionTrait, assigned: &Assignment) -> Result<(), StoreError> {
+    let (node, organization) = (&assigned.node, assigned.node.organization());
+    let Some(user) = assigned.user() else {
+        let concerned = concerned(db, &organization, &assigned.principal).await?;
+        return grow(db, &organization, &concerned).await;
+    };
+    let mut containers = vec![node.to_string(), organization.to_string()];
+    let container = node.leaf_parent();
+    containers.extend(container.as_ref().map(ToString::to_string));
+    if let Some(account) = container.as_ref().or(Some(node)).filter(|node| node.kind() == NodeKind::Account) {
+        containers.extend(account::workspaces_of(db, std::slice::from_ref(account)).await?.values().map(ToString::to_string));
+    }
+    containers.sort_unstable();
+    containers.dedup();
+    let role = assigned.role.as_str();
+    let held: Vec<(&str, &str)> = containers.iter().flat_map(|node| [(node.as_str(), ""), (node.as_str(), role)]).collect();
+    place(db, &organization, user, &held).await
 }
 
 /// Derives what participants have in an organization anew.

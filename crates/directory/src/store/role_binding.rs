@@ -7,7 +7,7 @@ use decision::name::{BindingName, NodeName, Principal, RoleName, Sponsor, UserNa
 use ledger::StoreError;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition as Where, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
 };
 use service::filter::{Query, position};
 
@@ -40,9 +40,7 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &BindingName) -> Resul
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
     Entity::insert(row(binding)).exec_without_returning(db).await?;
-    let organization = binding.name.organization();
-    let concerned = participation::concerned(db, &organization, &binding.assigned.principal).await?;
-    participation::grow(db, &organization, &concerned).await
+    participation::given(db, &binding.assigned).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
@@ -160,10 +158,23 @@ pub(crate) async fn of_principals_in(
 ) -> Result<Vec<RoleBinding>, StoreError> {
     let mut found = Vec::new();
     for some in principals.chunks(500) {
-        let theirs = Column::Principal.is_in(some.iter().map(String::as_str));
-        found.extend(all(db, Where::all().add(theirs).add(Column::Organization.eq(organization.as_str()))).await?);
+        found.extend(all(db, theirs_in(some, organization)).await?);
     }
     Ok(found)
+}
+
+fn theirs_in(principals: &[String], organization: &NodeName) -> Where {
+    let theirs = Column::Principal.is_in(principals.iter().map(String::as_str));
+    Where::all().add(theirs).add(Column::Organization.eq(organization.as_str()))
+}
+
+/// The query of [`of_principals_in`].
+pub(crate) fn query_of_principals_in(principals: &[String], organization: &NodeName) -> Select<Entity> {
+    rows(theirs_in(principals, organization))
+}
+
+fn rows(wanted: Where) -> Select<Entity> {
+    Entity::find().filter(wanted).order_by_asc(Column::Name)
 }
 
 /// The next so many of a list after a position.
@@ -206,7 +217,7 @@ pub(crate) async fn ended_of(db: &impl ConnectionTrait, names: &[BindingName], n
 }
 
 async fn all(db: &impl ConnectionTrait, wanted: Where) -> Result<Vec<RoleBinding>, StoreError> {
-    read_all(Entity::find().filter(wanted).order_by_asc(Column::Name).all(db).await?)
+    read_all(rows(wanted).all(db).await?)
 }
 
 /// Bindings out of their rows.

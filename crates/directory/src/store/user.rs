@@ -121,8 +121,13 @@ pub(crate) fn page_of(filter: &UserFilter, after: Option<&str>, limit: u64) -> R
 
 /// Those of some that there are, in no particular order.
 pub(crate) async fn of(db: &impl ConnectionTrait, names: &[UserName]) -> Result<Vec<User>, StoreError> {
-    let rows = Entity::find().filter(Column::Name.is_in(names.iter().map(UserName::as_str))).all(db).await?;
+    let rows = query_of(names).all(db).await?;
     rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// Their query.
+pub(crate) fn query_of(names: &[UserName]) -> Select<Entity> {
+    Entity::find().filter(Column::Name.is_in(names.iter().map(UserName::as_str)))
 }
 
 impl UserFilter {

@@ -31,7 +31,7 @@ pub(crate) fn read_get(request: &Request<proto::GetMemberRequest>) -> Result<(Ca
     Ok((call, fields.finish(name)?))
 }
 
-const LISTED: Offered = Offered {
+pub(crate) const LISTED: Offered = Offered {
     fields: &[
         Field { name: "state", kind: Kind::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
         Field { name: "email", kind: Kind::Text },

@@ -1,5 +1,8 @@
 //! Rosters: messages to values and back.
 
+use std::collections::BTreeSet;
+
+use api::authz::v1::ReachingRole;
 use api::directory::v1::{self as proto, held_role::Source as WireSource, participant::State};
 use decision::name::{NodeKind, NodeName, RoleName, UserName};
 use service::{
@@ -12,7 +15,7 @@ use tonic::{Request, Status};
 
 use crate::{
     roster::{HeldRole, Participant, Place, Source},
-    store::participation::{Facet, Key},
+    store::participation::{Facet, Key, Roster},
 };
 
 /// Whom to list.
@@ -26,6 +29,33 @@ pub(crate) struct RosterFilter {
     pub(crate) state: Option<Facet>,
     pub(crate) key: Key,
     pub(crate) query: Query,
+}
+
+impl RosterFilter {
+    /// The node whose participants are listed.
+    pub(crate) fn listed(&self) -> &NodeName {
+        self.workspace.as_ref().unwrap_or(&self.node)
+    }
+
+    /// The roster, where these roles reach the node from above.
+    pub(crate) fn roster(&self, reaching: Vec<ReachingRole>) -> Roster {
+        let listed = self.listed();
+        let mut streams = BTreeSet::new();
+        match (&self.role, self.state) {
+            (_, Some(state)) => drop(streams.insert((listed.to_string(), state.as_str().to_owned()))),
+            (Some(role), None) => {
+                streams.insert((listed.to_string(), role.clone()));
+                let reaching = reaching.into_iter().filter(|reaching| reaching.role == *role || reaching.implied.contains(role));
+                streams.extend(reaching.map(|reaching| (reaching.node, reaching.role)));
+            }
+            (None, None) => {
+                streams.extend(Facet::ALL.map(|state| (listed.to_string(), state.as_str().to_owned())));
+                streams.extend(reaching.into_iter().map(|reaching| (reaching.node, reaching.role)));
+            }
+        }
+        let bounds = self.query.bounds().cloned().collect();
+        Roster { streams: streams.into_iter().collect(), key: self.key, bounds, descending: self.query.descending }
+    }
 }
 
 const LISTED: Offered = Offered {
@@ -72,7 +102,7 @@ pub(crate) fn read_export(request: &Request<proto::ExportParticipantsRequest>) -
     Ok((call, fields.finish(filter)?))
 }
 
-fn read_filter(fields: &mut Fields, parent: &str, filter: &str, order_by: &str) -> Option<RosterFilter> {
+pub(crate) fn read_filter(fields: &mut Fields, parent: &str, filter: &str, order_by: &str) -> Option<RosterFilter> {
     let node = fields.container("parent", parent);
     let query = fields.query(&LISTED, filter, order_by);
     let workspace = query.is("workspace").and_then(|name| NodeName::parse(name).ok());

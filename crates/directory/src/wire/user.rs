@@ -54,7 +54,7 @@ pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call
     Ok((call, fields.finish(name)?))
 }
 
-const LISTED: Offered = Offered {
+pub(crate) const LISTED: Offered = Offered {
     fields: &[
         Field { name: "state", kind: Compared::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
         Field { name: "kind", kind: Compared::Word(&["KIND_PERSON", "KIND_SERVICE_ACCOUNT"]) },
