@@ -122,7 +122,7 @@ async fn processes_that_start_at_once_migrate_once() {
     }
     starting.join_all().await;
     let raw = store.raw().await;
-    assert_eq!(count(&raw, "ledger_migration").await, 1);
+    assert_eq!(count(&raw, "ledger_migration").await, crate::store::LEDGER_MIGRATIONS);
     assert_eq!(count(&raw, "feed_head").await, 1);
     store.remove().await;
 }

@@ -171,6 +171,9 @@ pub(crate) async fn put(ledger: &Ledger, tree: &str, key: &str, mark: &str) -> C
     }
 }
 
+/// The ledger's own migrations: one more with each that is added.
+pub(crate) const LEDGER_MIGRATIONS: i64 = 3;
+
 pub(crate) async fn count(connection: &DatabaseConnection, table: &str) -> i64 {
     number(connection, &format!("SELECT count(*) AS n FROM {table}")).await
 }
