@@ -32,13 +32,11 @@ pub(crate) async fn give(change: &mut Change, binding: RoleBinding, terms: &Role
     let organization = live_organization(change, &binding.name.organization()).await?;
     let membership = invariants::membership_terms(change)?;
     name_is_free(change, &binding.name).await?;
-    can_be_held(&organization, &binding.assigned, terms)?;
-    stays(&membership, &organization.name, &binding.assigned)?;
-    has_time(change, &binding.assigned, "role_binding.expire_time")?;
-    everybody_is_there(change, &organization.name, &binding.assigned).await?;
+    fits(change, &organization, &membership, &binding.assigned, terms).await?;
     let theirs = store::role_binding::of_principal_at(change.connection(), &binding.assigned.principal, &binding.assigned.node).await?;
     leaves_room(terms, &binding.assigned, &theirs, None, change.now())?;
-    admit(change, &organization.name, &binding.assigned, &membership).await?;
+    let with_default = !is_organization_role(&membership, &organization.name, &binding.assigned);
+    admit(change, &organization.name, &binding.assigned, &membership, with_default).await?;
     write_new(change, &binding).await?;
     seat_kept(change, terms, &binding.assigned.node, seat).await?;
     activate_if_complete(change, organization).await?;
@@ -58,29 +56,18 @@ pub(crate) async fn reassign(
     if before.assigned.has_ended(change.now()) {
         return Err(Error::WrongState { name: before.name.to_string(), state: "expired", remedy: "create another" });
     }
-    can_be_held(&organization, &assigned, terms)?;
     if is_organization_role(&membership, &organization.name, &before.assigned)
         && !is_organization_role(&membership, &organization.name, &assigned)
     {
         stays_a_participant(&membership, &organization.name)?;
     }
-    stays(&membership, &organization.name, &assigned)?;
-    has_time(change, &assigned, "role_binding.expire_time")?;
-    everybody_is_there(change, &organization.name, &assigned).await?;
+    fits(change, &organization, &membership, &assigned, terms).await?;
     let theirs = store::role_binding::of_principal_at(change.connection(), &assigned.principal, &assigned.node).await?;
     leaves_room(terms, &assigned, &theirs, Some(&before.name), change.now())?;
     let required = required_roles(change, &organization.name, std::slice::from_ref(before)).await?;
 
     let after = before.reassigned(assigned, change.now());
-    store::role_binding::update(change.connection(), &after).await?;
-    change.put(feed::role_binding(&after));
-    change.audit_at(
-        after.assigned.node.as_str(),
-        "role_bindings.update",
-        after.name.as_str(),
-        Some(before.audited()),
-        Some(after.audited()),
-    );
+    write_changed(change, before, &after).await?;
 
     if after.assigned.role != before.assigned.role {
         seat_kept(change, terms, &after.assigned.node, seat).await?;
@@ -138,7 +125,7 @@ pub(crate) async fn join(
         write_new(change, &binding).await?;
         organization_role = Some(role);
     }
-    Ok(Participant { member, organization_role })
+    Ok(Participant { member, organization_role, roles: Vec::new() })
 }
 
 /// The required roles of an organization as they stand before these bindings, or what they rest on, change.
@@ -227,7 +214,30 @@ pub(crate) async fn not_confined_away(change: &Change, user: &UserName, organiza
     Ok(())
 }
 
-async fn write_new(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
+/// Writes that a binding is another assignment.
+pub(crate) async fn write_changed(change: &mut Change, before: &RoleBinding, after: &RoleBinding) -> Result<(), Error> {
+    store::role_binding::update(change.connection(), after).await?;
+    change.put(feed::role_binding(after));
+    let node = after.assigned.node.as_str();
+    change.audit_at(node, "role_bindings.update", after.name.as_str(), Some(before.audited()), Some(after.audited()));
+    Ok(())
+}
+
+/// Whether an assignment can be: whatever else is held.
+pub(crate) async fn fits(
+    change: &Change,
+    organization: &Organization,
+    membership: &MembershipTerms,
+    assigned: &Assignment,
+    terms: &RoleTerms,
+) -> Result<(), Error> {
+    can_be_held(organization, assigned, terms)?;
+    stays(membership, &organization.name, assigned)?;
+    has_time(change, assigned, "role_binding.expire_time")?;
+    everybody_is_there(change, &organization.name, assigned).await
+}
+
+pub(crate) async fn write_new(change: &mut Change, binding: &RoleBinding) -> Result<(), Error> {
     store::role_binding::insert(change.connection(), binding).await?;
     change.put(feed::role_binding(binding));
     change.audit_at(binding.assigned.node.as_str(), "role_bindings.create", binding.name.as_str(), None, Some(binding.audited()));
@@ -240,7 +250,7 @@ pub(crate) fn new_binding_name(organization: &NodeName) -> Result<BindingName, E
     BindingName::parse(&name).map_err(|_| Error::not_found(organization.as_str()))
 }
 
-async fn name_is_free(change: &Change, name: &BindingName) -> Result<(), Error> {
+pub(crate) async fn name_is_free(change: &Change, name: &BindingName) -> Result<(), Error> {
     let db = change.connection();
     if store::role_binding::find(db, name).await?.is_some() || store::retired::is_retired(db, name.as_str()).await? {
         return Err(Error::AlreadyExists { name: name.to_string() });
@@ -345,15 +355,20 @@ pub(crate) async fn place_is_there(change: &Change, organization: &NodeName, ass
     }
 }
 
-/// What the grant makes of the user's membership.
-async fn admit(change: &mut Change, organization: &NodeName, assigned: &Assignment, membership: &MembershipTerms) -> Result<(), Error> {
+/// What the grant makes of the user's membership: who joins gets the default role too, if `with_default`.
+pub(crate) async fn admit(
+    change: &mut Change,
+    organization: &NodeName,
+    assigned: &Assignment,
+    membership: &MembershipTerms,
+    with_default: bool,
+) -> Result<(), Error> {
     let Some(user) = assigned.user() else { return Ok(()) };
     let existing = store::member::find(change.connection(), &membership_of(organization, user)?).await?;
     match admission(existing.as_ref(), assigned.sponsor.is_some(), membership.grant_joins) {
         Admission::Unneeded => Ok(()),
         Admission::Refused => Err(Error::NotAMember { user: user.to_string(), organization: organization.to_string() }),
         Admission::Joins => {
-            let with_default = !is_organization_role(membership, organization, assigned);
             join(change, organization, user, membership, with_default).await?;
             Ok(())
         }

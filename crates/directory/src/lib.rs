@@ -27,6 +27,7 @@ use service::Service;
 use tokio_util::sync::CancellationToken;
 
 mod account;
+mod arrange;
 mod assign;
 mod assignable;
 mod ceiling;

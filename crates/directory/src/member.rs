@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use service::{change::Change, fields::Etag};
 
 use crate::{
+    arrange::{Placed, Step, arrange},
     assign, feed,
     group::{self, Edge},
     invariants::membership_terms,
     invitation,
-    role_binding::RoleBinding,
+    role_binding::{Assignment, RoleBinding},
     status::Error,
     store,
 };
@@ -44,6 +45,15 @@ pub(crate) struct Removed {
 pub(crate) struct Participant {
     pub(crate) member: Member,
     pub(crate) organization_role: Option<RoleName>,
+    /// What they hold directly and without a sponsor, if it was asked for.
+    pub(crate) roles: Vec<RoleBinding>,
+}
+
+/// What of a member shall be otherwise; none = as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MemberChange {
+    pub(crate) suspended: Option<bool>,
+    pub(crate) roles: Option<Vec<Assignment>>,
 }
 
 impl Member {
@@ -100,8 +110,8 @@ pub(crate) fn admission(membership: Option<&Member>, sponsored: bool, grant_join
     }
 }
 
-/// Takes a user in, with the role model's default organization role.
-pub(crate) async fn take_in(change: &mut Change, name: &MemberName) -> Result<Participant, Error> {
+/// Takes a user in and gives them these roles: with the role model's default organization role, unless one is among them.
+pub(crate) async fn take_in(change: &mut Change, name: &MemberName, roles: &[Placed], first: usize) -> Result<Participant, Error> {
     let organization = assign::live_organization(change, &name.organization()).await?.name;
     let user = user_of(name).ok_or_else(|| Error::not_found(name.as_str()))?;
     if !store::user::holds(change.connection(), &user).await? {
@@ -111,7 +121,49 @@ pub(crate) async fn take_in(change: &mut Change, name: &MemberName) -> Result<Pa
         return Err(Error::AlreadyExists { name: name.to_string() });
     }
     let membership = membership_terms(change)?;
-    assign::join(change, &organization, &user, &membership, true).await
+    let is_organization_role = |placed: &Placed| matches!(&placed.step, Step::Give(binding) if assign::is_organization_role(&membership, &organization, &binding.assigned));
+    let with_default = !roles.iter().any(is_organization_role);
+    let participant = assign::join(change, &organization, &user, &membership, with_default).await?;
+    arrange(change, &organization, roles, first).await?;
+    with_roles(change, participant.member).await
+}
+
+/// Changes a member's state or roles, or both. `steps` lead from what they hold to the roles, and were asked for first. None if what they have is no
+/// longer what the permit was asked for.
+pub(crate) async fn edit(
+    change: &mut Change,
+    name: &MemberName,
+    suspended: Option<bool>,
+    steps: Option<&[Placed]>,
+    etag: Etag,
+    seen: &Holdings,
+) -> Result<Option<Participant>, Error> {
+    let before = expected(change, name, etag).await?;
+    if store::member::holdings(change.connection(), name, &before.user).await? != *seen {
+        return Ok(None);
+    }
+    // Nobody is given anything while suspended, so who comes back does so first, and who is suspended is last.
+    let mut member = before;
+    if suspended == Some(false) {
+        member = set_suspended(change, &member, false).await?;
+    }
+    if let Some(steps) = steps {
+        arrange(change, &name.organization(), steps, 0).await?;
+    }
+    if suspended == Some(true) {
+        member = set_suspended(change, &member, true).await?;
+    }
+    let participant = with_roles(change, member).await?;
+    // Who has not asked for roles may not see them.
+    Ok(Some(if steps.is_some() { participant } else { Participant { roles: Vec::new(), ..participant } }))
+}
+
+/// A member with what they hold now.
+async fn with_roles(change: &Change, member: Member) -> Result<Participant, Error> {
+    let (organization, users) = (member.name.organization(), std::slice::from_ref(&member.user));
+    let roles = store::role_binding::direct_of(change.connection(), &organization, users, change.now()).await?;
+    let organization_role = organization_role(change, &member.name, &roles)?;
+    Ok(Participant { member, organization_role, roles })
 }
 
 /// What a member has in an organization: bindings of their own, and places in groups, each in the order of their names.
@@ -121,30 +173,20 @@ pub(crate) struct Holdings {
     pub(crate) groups: Vec<Edge>,
 }
 
-/// Suspends or reactivates a member. None if what they have is no longer what the permit was asked for.
-pub(crate) async fn set_suspended(
-    change: &mut Change,
-    name: &MemberName,
-    suspended: bool,
-    etag: Etag,
-    seen: &Holdings,
-) -> Result<Option<Participant>, Error> {
-    let before = expected(change, name, etag).await?;
-    if store::member::holdings(change.connection(), name, &before.user).await? != *seen {
-        return Ok(None);
-    }
-    let organization = name.organization();
-    let required = assign::required_roles(change, &organization, &seen.bindings).await?;
+/// Suspends or reactivates a member.
+async fn set_suspended(change: &mut Change, before: &Member, suspended: bool) -> Result<Member, Error> {
+    let organization = before.name.organization();
+    let held = store::member::holdings(change.connection(), &before.name, &before.user).await?;
+    let required = assign::required_roles(change, &organization, &held.bindings).await?;
     let after = before.with_suspended(suspended, change.now());
     store::member::update(change.connection(), &after).await?;
     change.put(feed::member(&after));
-    change.audit("members.update", name.as_str(), Some(before.audited()), Some(after.audited()));
+    change.audit("members.update", after.name.as_str(), Some(before.audited()), Some(after.audited()));
     required.kept(change.connection()).await?;
     // Who comes back may be the holder that the organization waited for.
     let organization = assign::live_organization(change, &organization).await?;
     assign::activate_if_complete(change, organization).await?;
-    let organization_role = organization_role(change, name, &seen.bindings)?;
-    Ok(Some(Participant { member: after, organization_role }))
+    Ok(after)
 }
 
 /// Removes a member with every binding and every place in a group of the organization, and every pending invitation to it. None if what they have is no longer what the permit
@@ -167,7 +209,7 @@ pub(crate) async fn remove(change: &mut Change, name: &MemberName, etag: Etag, s
         Some(email) => invitation::end_of_email(change, &organization, &email).await?,
         None => Vec::new(),
     };
-    Ok(Some(Removed { participant: Participant { member, organization_role }, bindings, groups, invitations }))
+    Ok(Some(Removed { participant: Participant { member, organization_role, roles: Vec::new() }, bindings, groups, invitations }))
 }
 
 /// Takes a membership, with these bindings and every place in a group of the organization. Whoever calls this keeps to the required roles.

@@ -5,6 +5,7 @@ use chassis::{internal, refuse};
 use ledger::StoreError;
 use service::status::ledger_status;
 use tonic::{Code, Status};
+use tonic_types::{FieldViolation, StatusExt};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,9 @@ pub(crate) enum Error {
     /// A field names something that is not there, or is no such thing.
     #[error("`{path}` is not right: {description}")]
     Field { path: &'static str, description: String },
+    /// At this place of a request for several things: `requests[3].role_binding`.
+    #[error("`{place}`: {cause}")]
+    At { place: String, cause: Box<Error> },
     /// Refused by another service: passed on as it came.
     #[error("refused: {}", .0.message())]
     Refused(Status),
@@ -111,6 +115,11 @@ impl From<Status> for Error {
 }
 
 impl Error {
+    /// The same, said of a place in the request; empty: of none.
+    pub(crate) fn at(self, place: &str) -> Self {
+        if place.is_empty() { self } else { Self::At { place: place.to_owned(), cause: Box::new(self) } }
+    }
+
     /// No such thing.
     pub(crate) fn not_found(name: impl Into<String>) -> Self {
         Self::NotFound { name: name.into() }
@@ -210,11 +219,30 @@ impl From<Error> for Status {
             Error::Field { path, description } => {
                 refuse(Code::InvalidArgument, Reason::InvalidField, message).field(path, description).status()
             }
+            Error::At { place, cause } => placed(&place, Self::from(*cause), message),
             Error::Refused(status) => status,
             Error::IncompletePermit(what) => internal(format!("the permit lacks {what}")),
             Error::Ledger(error) => ledger_status(error),
         }
     }
+}
+
+/// A refusal that says of which part of the request it is: its fields are in that part.
+fn placed(place: &str, status: Status, message: String) -> Status {
+    let mut details = status.get_error_details();
+    if let Some(info) = details.error_info().cloned() {
+        let mut metadata = info.metadata;
+        metadata.insert("at".to_owned(), place.to_owned());
+        details.set_error_info(info.reason, info.domain, metadata);
+    }
+    if let Some(wrong) = details.bad_request().cloned() {
+        let there = |mut one: FieldViolation| {
+            one.field = one.field.replacen("role_binding", place, 1);
+            one
+        };
+        details.set_bad_request(wrong.field_violations.into_iter().map(there).collect::<Vec<_>>());
+    }
+    Status::with_error_details(status.code(), message, details)
 }
 
 /// The type of what a name is of, as `ResourceInfo` says it.
@@ -238,8 +266,6 @@ fn kind(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use tonic_types::StatusExt;
-
     use super::*;
 
     #[test]

@@ -568,7 +568,7 @@ impl Maker<'_, '_> {
             4 => Call::GetAccount(GetAccountRequest { name: self.account() }),
             5 => Call::ListAccounts(ListAccountsRequest { parent: self.organization(), ..Default::default() }),
             6 => Call::GetUser(GetUserRequest { name: self.user() }),
-            7 => Call::GetMember(GetMemberRequest { name: self.member() }),
+            7 => Call::GetMember(GetMemberRequest { name: self.member(), ..Default::default() }),
             8 => Call::ListMembers(ListMembersRequest { parent: self.organization(), ..Default::default() }),
             9 => Call::GetGroup(GetGroupRequest { name: self.group() }),
             10 => Call::ListGroups(ListGroupsRequest { parent: self.organization(), ..Default::default() }),
@@ -624,7 +624,7 @@ pub fn about(name: &str, user: &UserName) -> Vec<Call> {
             }),
         ],
         "members" => vec![
-            Call::GetMember(GetMemberRequest { name: own(name) }),
+            Call::GetMember(GetMemberRequest { name: own(name), ..Default::default() }),
             Call::DeleteMember(DeleteMemberRequest { name: own(name), ..Default::default() }),
             Call::UpdateMember(UpdateMemberRequest {
                 member: Some(Member { name: own(name), state: member::State::Suspended.into(), ..Default::default() }),

@@ -22,7 +22,7 @@ use super::{read_permission, read_token, violations::Violations};
 use crate::grant::{Ask, Filter, Granted, Wanted, Written};
 
 /// As the contract says.
-const MOST_REQUIREMENTS: usize = 1_000;
+const MOST_REQUIREMENTS: usize = 10_000;
 const MOST_NODES: usize = 1_000;
 
 pub(crate) fn read_get_permit(message: GetPermitRequest) -> Result<(Ask, Consistency), Status> {

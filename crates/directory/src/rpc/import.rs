@@ -395,7 +395,7 @@ async fn create(change: &mut Change, draft: &Draft, at: usize) -> Result<(), Err
         Draft::Workspace { name, display_name } => workspace::create(change, name, display_name).await.map(drop),
         Draft::Account(draft) => account::create(change, draft).await.map(drop),
         Draft::Group { name, display_name } => group::create(change, name, display_name).await.map(drop),
-        Draft::Member(name) => member::take_in(change, &name).await.map(drop),
+        Draft::Member(name) => member::take_in(change, &name, &[], 0).await.map(drop),
         Draft::GroupMember(edge) => group::add(change, &edge).await,
         Draft::Binding { name, assigned, .. } => {
             let terms = role_terms(change.terms(at))?;

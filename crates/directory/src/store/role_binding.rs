@@ -89,6 +89,25 @@ pub(crate) async fn of_principal_in(
     all(db, theirs).await
 }
 
+/// Of these users, what each holds directly in an organization, without a sponsor and unended.
+pub(crate) async fn direct_of(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    users: &[UserName],
+    now: DateTime<Utc>,
+) -> Result<Vec<RoleBinding>, StoreError> {
+    let mut held = Vec::new();
+    for some in users.chunks(500) {
+        let theirs = Where::all()
+            .add(Column::Principal.is_in(some.iter().map(UserName::as_str)))
+            .add(Column::Organization.eq(organization.as_str()))
+            .add(Column::Sponsor.is_null())
+            .add(unended(now));
+        held.extend(all(db, theirs).await?);
+    }
+    Ok(held)
+}
+
 /// Those of one principal anywhere, in the order of their names.
 pub(crate) async fn of_principal(db: &impl ConnectionTrait, principal: &Principal) -> Result<Vec<RoleBinding>, StoreError> {
     all(db, Where::all().add(Column::Principal.eq(principal.to_string()))).await

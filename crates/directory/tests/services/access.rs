@@ -156,7 +156,12 @@ pub(crate) async fn a_grant_takes_a_user_in_with_the_default_role_or_is_refused(
     held.sort();
     assert_eq!(held, [role("buyer"), role("standard")]);
     let name = format!("{acme}/members/bob");
-    let member = installation.members().get_member(by("users/bob", GetMemberRequest { name: name.clone() })).await.unwrap().into_inner();
+    let member = installation
+        .members()
+        .get_member(by("users/bob", GetMemberRequest { name: name.clone(), ..Default::default() }))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!((member.state(), member.organization_role), (member::State::Active, role("standard")));
     assert!(installation.record(&name).await.is_some());
 

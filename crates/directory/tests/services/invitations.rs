@@ -101,7 +101,7 @@ pub(crate) async fn an_invitation_is_accepted_once_by_whom_it_is_for(installatio
     assert_eq!((invitation.state(), invitation.accepted_by.as_str()), (State::Accepted, "users/bob"));
     assert_eq!((invitation.role_binding.as_str(), binding.principal.as_str()), (binding.name.as_str(), "users/bob"));
     assert!(!binding.revision.is_empty() && installation.record(&binding.name).await.is_some());
-    let member = GetMemberRequest { name: format!("{ACME}/members/bob") };
+    let member = GetMemberRequest { name: format!("{ACME}/members/bob"), ..Default::default() };
     assert_eq!(installation.members().get_member(by(ANN, member)).await.unwrap().into_inner().organization_role, role("standard"));
 
     let again = accept(installation, "bob", &sent.token).await.unwrap_err();

@@ -4,8 +4,9 @@ use api::{
     directory::v1::{
         CreateMemberRequest, CreateOrganizationRequest, CreatePartnershipRequest, CreateUserRequest, DeleteUserRequest, GetMemberRequest,
         GetOrganizationRequest, GetUserRequest, Identity, InitialHolder, Issuer, LinkIdentityRequest, ListIdentitiesRequest,
-        ListIssuersRequest, LookupUserRequest, Organization, Partnership, ReactivateUserRequest, RegisterIssuerRequest, SuspendUserRequest,
-        UnlinkIdentityRequest, UnregisterIssuerRequest, UpdateUserRequest, User, lookup_user_request::By,
+        ListIssuersRequest, ListMembersRequest, LookupUserRequest, Member, MemberRole, MemberView, Organization, Partnership,
+        ReactivateUserRequest, RegisterIssuerRequest, SuspendUserRequest, UnlinkIdentityRequest, UnregisterIssuerRequest,
+        UpdateMemberRequest, UpdateUserRequest, User, lookup_user_request::By, member,
     },
     feed::v1::record::State,
 };
@@ -36,7 +37,7 @@ pub(crate) async fn a_managed_user_is_taken_in_and_tells_nothing_of_others(insta
     let Some(State::User(state)) = installation.record(&max.name).await.unwrap().state else { panic!("no user") };
     assert_eq!(state.managed_by, acme);
     assert_eq!(held_by(installation, &acme, &max.name).await, [role("standard")]);
-    let member = GetMemberRequest { name: max.name.replace("users/", &format!("{acme}/members/")) };
+    let member = GetMemberRequest { name: max.name.replace("users/", &format!("{acme}/members/")), ..Default::default() };
     assert!(installation.members().get_member(by(ANN, member)).await.is_ok());
     // The address stays whose it was, and two managed users may have it.
     create_managed(installation, &acme, "bob@example.com").await;
@@ -286,4 +287,161 @@ pub(crate) async fn an_organization_needs_an_owner_until_it_has_one_again(instal
     revoke(installation, &anns.name).await.unwrap();
     installation.users().reactivate_user(reactivate()).await.unwrap();
     assert!(!needs_owner(installation, &acme).await);
+}
+
+fn of(role_id: &str, node: &str) -> MemberRole {
+    MemberRole { role: role(role_id), node: node.to_owned(), ..MemberRole::default() }
+}
+
+async fn edit(installation: &Installation, member: &str, roles: Vec<MemberRole>) -> Result<Member, Status> {
+    let request = UpdateMemberRequest {
+        member: Some(Member { name: member.to_owned(), roles, ..Member::default() }),
+        update_mask: Some(FieldMask { paths: vec!["roles".to_owned()] }),
+        ..Default::default()
+    };
+    Ok(installation.members().update_member(by(ANN, request)).await?.into_inner())
+}
+
+fn held(member: &Member) -> Vec<(String, String)> {
+    let mut held: Vec<_> = member.roles.iter().map(|held| (held.role.rsplit('/').next().unwrap().to_owned(), held.node.clone())).collect();
+    held.sort();
+    held
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(role, node)| ((*role).to_owned(), (*node).to_owned())).collect()
+}
+
+pub(crate) async fn a_member_comes_with_their_roles_in_one_commit(installation: &Installation) {
+    for user in ["ann", "bob", "cy"] {
+        installation.user(user).await;
+    }
+    let acme = owned(installation, "acme").await.name;
+    let workspace = installation.workspace(&acme, "emea").await.name;
+    let create = |user: &str, roles: Vec<MemberRole>| CreateMemberRequest {
+        parent: acme.clone(),
+        user: user.to_owned(),
+        roles,
+        ..Default::default()
+    };
+    let before = installation.revision().await;
+    let roles = vec![of("owner", ""), of("viewer", &workspace)];
+    let bob = installation.members().create_member(by(ANN, create("users/bob", roles))).await.unwrap().into_inner();
+    assert_eq!(installation.revision().await, before + 1);
+    assert_eq!(bob.organization_role, role("owner"));
+    assert_eq!(held(&bob), pairs(&[("owner", &acme), ("viewer", &workspace)]));
+    assert!(bob.roles.iter().all(|held| held.binding.starts_with(&format!("{acme}/roleBindings/"))));
+
+    // Without an organization role among them, the default one comes too; nothing is left of what fails.
+    let missing = vec![of("viewer", &workspace), of("viewer", &format!("{acme}/workspaces/none"))];
+    let status = installation.members().create_member(by(ANN, create("users/cy", missing))).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::NotFound, "NOT_FOUND"));
+    assert_eq!(tonic_types::StatusExt::get_error_details(&status).error_info().unwrap().metadata["at"], "roles[1]");
+    assert!(installation.record(&format!("{acme}/members/cy")).await.is_none());
+    let twice = vec![of("viewer", ""), of("viewer", &acme)];
+    assert_eq!(refused(installation.members().create_member(by(ANN, create("users/cy", twice))).await), "INVALID_FIELD");
+    let both = vec![of("owner", ""), of("standard", "")];
+    assert_eq!(refused(installation.members().create_member(by(ANN, create("users/cy", both))).await), "ROLE_EXCLUSIVE");
+    let cy = installation.members().create_member(by(ANN, create("users/cy", vec![of("viewer", &workspace)]))).await.unwrap().into_inner();
+    assert_eq!(held(&cy), pairs(&[("standard", &acme), ("viewer", &workspace)]));
+}
+
+pub(crate) async fn an_edit_of_a_member_is_one_commit_and_what_is_so_for_a_moment_does_not_count(installation: &Installation) {
+    for user in ["ann", "bob", "cy"] {
+        installation.user(user).await;
+    }
+    let acme = owned(installation, "acme").await.name;
+    let workspace = installation.workspace(&acme, "emea").await.name;
+    let (anns, bobs) = (format!("{acme}/members/ann"), format!("{acme}/members/bob"));
+    give(installation, "users/bob", "buyer", &acme).await.unwrap();
+    let standard = held_binding(installation, &acme, "users/bob", "standard").await;
+
+    let before = installation.revision().await;
+    let edited = edit(installation, &bobs, vec![of("owner", ""), of("viewer", &workspace)]).await.unwrap();
+    assert_eq!(installation.revision().await, before + 1);
+    assert_eq!(held(&edited), pairs(&[("owner", &acme), ("viewer", &workspace)]));
+    assert!(edited.roles.iter().any(|held| held.binding == standard || held.role == role("owner")));
+    // The same again changes nothing that it holds.
+    let again = edit(installation, &bobs, vec![of("viewer", &workspace), of("owner", "")]).await.unwrap();
+    assert_eq!(again.roles, edited.roles);
+
+    edit(installation, &bobs, vec![of("standard", "")]).await.unwrap();
+    assert_eq!(refused(edit(installation, &anns, vec![of("standard", "")]).await), "REQUIRED_ROLE");
+    assert_eq!(refused(edit(installation, &anns, Vec::new()).await), "REQUIRED_ROLE");
+    // An owner whose binding only changes its place in the list remains one; one who would end does not.
+    edit(installation, &anns, vec![of("buyer", ""), of("owner", "")]).await.unwrap();
+    let ending = MemberRole { expire_time: Some(crate::access::at(3600)), ..of("owner", "") };
+    assert_eq!(refused(edit(installation, &anns, vec![ending]).await), "REQUIRED_ROLE");
+
+    // All seats of buyers are taken; who has one keeps it in an edit, and another gets none.
+    for number in 0..4 {
+        installation.user(&format!("u{number}")).await;
+        give(installation, &format!("users/u{number}"), "buyer", &acme).await.unwrap();
+    }
+    edit(installation, &anns, vec![of("owner", ""), of("buyer", ""), of("viewer", &workspace)]).await.unwrap();
+    let status = edit(installation, &bobs, vec![of("standard", ""), of("buyer", "")]).await.unwrap_err();
+    assert_eq!(reason(&status), "SEATS_TAKEN");
+
+    // State and roles in one call.
+    let request = |state: member::State, roles: Vec<MemberRole>| UpdateMemberRequest {
+        member: Some(Member { name: bobs.clone(), state: state.into(), roles, ..Member::default() }),
+        ..Default::default()
+    };
+    let suspended = request(member::State::Suspended, vec![of("standard", ""), of("viewer", &workspace)]);
+    let suspended = installation.members().update_member(by(ANN, suspended)).await.unwrap().into_inner();
+    assert_eq!((suspended.state(), suspended.roles.len()), (member::State::Suspended, 2));
+    let more = vec![of("standard", ""), of("viewer", &workspace), of("manager", "")];
+    assert_eq!(refused(edit(installation, &bobs, more).await), "NOT_A_MEMBER");
+    let back = request(member::State::Active, vec![of("standard", ""), of("manager", &workspace)]);
+    let back = installation.members().update_member(by(ANN, back)).await.unwrap().into_inner();
+    assert_eq!(held(&back), pairs(&[("manager", &workspace), ("standard", &acme)]));
+    let stale = UpdateMemberRequest {
+        member: Some(Member { name: bobs.clone(), etag: "1".into(), state: member::State::Suspended.into(), ..Member::default() }),
+        ..Default::default()
+    };
+    assert_eq!(refused(installation.members().update_member(by(ANN, stale)).await), "ETAG_MISMATCH");
+
+    let missing = |allow_missing| UpdateMemberRequest {
+        member: Some(Member { name: format!("{acme}/members/cy"), roles: vec![of("viewer", &workspace)], ..Member::default() }),
+        allow_missing,
+        ..Default::default()
+    };
+    assert_eq!(refused(installation.members().update_member(by(ANN, missing(false))).await), "NOT_FOUND");
+    let cy = installation.members().update_member(by(ANN, missing(true))).await.unwrap().into_inner();
+    assert_eq!(held(&cy), pairs(&[("standard", &acme), ("viewer", &workspace)]));
+}
+
+pub(crate) async fn what_a_member_holds_is_shown_to_whoever_may_see_access(installation: &Installation) {
+    for user in ["ann", "bob"] {
+        installation.user(user).await;
+    }
+    let acme = owned(installation, "acme").await.name;
+    give(installation, "users/bob", "buyer", &acme).await.unwrap();
+    let name = format!("{acme}/members/bob");
+    let get = |view: MemberView| GetMemberRequest { name: name.clone(), view: view.into() };
+    let list = |view: MemberView| ListMembersRequest { parent: acme.clone(), view: view.into(), ..Default::default() };
+    let listed = installation.members().list_members(by(ANN, list(MemberView::Full))).await.unwrap().into_inner().members;
+    assert_eq!(listed.iter().map(|member| member.roles.len()).collect::<Vec<_>>(), [1, 2]);
+    assert!(installation.members().get_member(by(ANN, get(MemberView::Basic))).await.unwrap().into_inner().roles.is_empty());
+    installation.authz.says().denied.insert("access.get".to_owned());
+    assert_eq!(refused(installation.members().get_member(by(ANN, get(MemberView::Full))).await), "NOT_ALLOWED");
+    assert_eq!(refused(installation.members().list_members(by(ANN, list(MemberView::Full))).await), "NOT_ALLOWED");
+    assert_eq!(refused(edit(installation, &name, Vec::new()).await), "NOT_ALLOWED");
+    assert_eq!(installation.members().get_member(by("users/bob", get(MemberView::Full))).await.unwrap().into_inner().roles.len(), 2);
+    assert!(installation.members().list_members(by(ANN, list(MemberView::Unspecified))).await.is_ok());
+}
+
+pub(crate) async fn members_that_stay_stay_when_their_roles_are_replaced(installation: &Installation) {
+    for user in ["ann", "bob"] {
+        installation.user(user).await;
+    }
+    let acme = owned(installation, "acme").await.name;
+    give(installation, "users/bob", "buyer", &acme).await.unwrap();
+    installation.authz.says().membership.permanent = true;
+    let bobs = format!("{acme}/members/bob");
+    assert_eq!(refused(edit(installation, &bobs, vec![of("buyer", "")]).await), "MEMBERS_STAY");
+    assert_eq!(refused(edit(installation, &bobs, Vec::new()).await), "MEMBERS_STAY");
+    let ending = MemberRole { expire_time: Some(crate::access::at(3600)), ..of("standard", "") };
+    assert_eq!(refused(edit(installation, &bobs, vec![ending]).await), "MEMBERS_STAY");
+    edit(installation, &bobs, vec![of("owner", "")]).await.unwrap();
 }
