@@ -1,6 +1,7 @@
 //! Running services, as something that a corpus can be put to.
 
 mod pages;
+mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -256,6 +257,14 @@ impl Subject for Services {
             Write::Places { user, permission, expect } => {
                 let running = self.running()?;
                 self.runtime.block_on(pages::places(running, user, permission.as_deref(), expect)).map(Some)
+            }
+            Write::SaveMember { actor, member, roles, expect } => {
+                let running = self.running()?;
+                self.runtime.block_on(people::save_member(running, actor, member, roles, expect)).map(Some)
+            }
+            Write::Identity { creator, organization, actor, expect } => {
+                let running = self.running()?;
+                self.runtime.block_on(people::identity(running, creator, organization, actor, expect)).map(Some)
             }
             Write::InviteCustomer { actor, workspace, id, display_name, website, location, principal, role, expect } => {
                 let running = self.running()?;

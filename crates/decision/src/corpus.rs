@@ -395,6 +395,39 @@ pub enum Write {
         /// `done`, or the reason of the refusal.
         expect: String,
     },
+    /// One call makes somebody a member, or edits one, so that they hold these roles and no others.
+    SaveMember {
+        /// Who acts.
+        actor: String,
+        /// `acme/members/ann`.
+        member: String,
+        /// All that they shall hold, the organization role too.
+        roles: Vec<MemberRole>,
+        /// `done`, or the reason of the refusal.
+        expect: String,
+    },
+    /// An organization's own user is created, and a sign-in identity linked to them and unlinked again.
+    Identity {
+        /// Who creates the user: somebody of the organization.
+        creator: String,
+        /// The organization that manages them.
+        organization: String,
+        /// Who links and unlinks.
+        actor: String,
+        /// `done`, or the reason for which linking is refused.
+        expect: String,
+    },
+}
+
+/// A role that a member holds themselves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRole {
+    /// Its id.
+    pub role: String,
+    /// Where, inside of the organization: `accounts/a1`; left out: at the organization.
+    #[serde(default)]
+    pub node: String,
 }
 
 /// A participant in a roster.

@@ -87,6 +87,8 @@ pub fn renamed(document: &Document, corpus: &Corpus) -> (Document, Corpus) {
                     }
                 }
                 Write::Places { permission: given, .. } => given.iter_mut().for_each(permission),
+                Write::SaveMember { roles, .. } => roles.iter_mut().for_each(|held| role(&mut held.role)),
+                Write::Identity { .. } => {}
                 Write::Invite { role: given, .. } | Write::InviteCustomer { role: given, .. } => role(given),
             }
         }
