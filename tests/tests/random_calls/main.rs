@@ -33,7 +33,7 @@ use rules::{Difference, Judge, differences, rank_in};
 use world::{Access, Moment, Place, Rank, TENANT_IDS, is_of, tenants};
 
 /// On each store.
-const CALLS: usize = 500;
+const CALLS: usize = 10_000;
 /// In one set of tenants; then there are new ones, for names are not used again and things are used up.
 const CALLS_OF_A_SET: usize = 500;
 /// So many are made between two comparisons of everything.
@@ -389,6 +389,8 @@ fn concerned(different: &[Difference<'_>], was: &Moment<'_>, is: &Moment<'_>) ->
             places.extend(nodes.iter().map(|node| (user.clone(), (*node).clone())));
         }
     };
+    // Where a permission needs that somebody holds a role, everybody's access hangs on those who do.
+    let hangs_on_others = |node: &NodeName| is.hangs_on_others(node);
     for record in different.iter().flat_map(|one| one.before.into_iter().chain(one.after)) {
         match record {
             Record::Binding(binding) => {
@@ -400,11 +402,17 @@ fn concerned(different: &[Difference<'_>], was: &Moment<'_>, is: &Moment<'_>) ->
                 let direct = matches!(&binding.principal, Principal::User(_));
                 add(&|user| if direct || opens { reaches(user) } else { true }, &|node| is.root(node) == root);
             }
-            Record::Member(member) => add(&|user| user.id() == member.name.id(), &|_| true),
-            Record::User(user) => add(&|other| *other == user.name, &|_| true),
-            // Whoever holds a role that somebody must hold may be in it.
+            Record::Member(member) => {
+                add(&|user| user.id() == member.name.id(), &|_| true);
+                add(&|_| true, &hangs_on_others);
+            }
+            Record::User(user) => {
+                add(&|other| *other == user.name, &|_| true);
+                add(&|_| true, &hangs_on_others);
+            }
             Record::GroupEdge(edge) => {
                 let home = edge.group.organization();
+                add(&|_| true, &hangs_on_others);
                 add(&|user| was.homes(user).contains(&home) || is.homes(user).contains(&home), &|_| true);
             }
             Record::Partnership(partnership) => {

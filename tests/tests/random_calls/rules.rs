@@ -418,8 +418,10 @@ impl Judge<'_, '_> {
                 });
                 self.after.root(&binding.node) == self.after.root(node) && (needed || self.after.reaches(binding, user))
             }
-            Some(Record::Member(member)) => member.name.id() == user.id(),
-            Some(Record::GroupEdge(edge)) => self.after.groups_of(user.as_str()).contains(edge.group.as_str()),
+            Some(Record::Member(member)) => member.name.id() == user.id() || self.after.hangs_on_others(node),
+            Some(Record::GroupEdge(edge)) => {
+                self.after.hangs_on_others(node) || self.after.groups_of(user.as_str()).contains(edge.group.as_str())
+            }
             Some(Record::Partnership(partnership)) => self.after.is_below(node, &partnership.node),
             Some(Record::Node(changed)) => self.after.is_below(node, &changed.name) || changed.name.organization() == *node,
             Some(Record::CustomRole(_) | Record::User(_) | Record::ModelRevision(_)) | None => false,

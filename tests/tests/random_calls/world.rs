@@ -243,6 +243,11 @@ impl<'m> Moment<'m> {
         }
     }
 
+    /// Whether there a permission needs that somebody, whoever it is, holds a role at the organization.
+    pub fn hangs_on_others(&self, node: &NodeName) -> bool {
+        self.document(node).is_some_and(|document| document.permissions.iter().any(|one| !one.needs.organization_has.is_empty()))
+    }
+
     pub fn system_role(&self, role: &RoleName, node: &NodeName) -> Option<&'m Role> {
         let document = self.document(node)?;
         let of_the_tree = matches!(role.owner(), RoleOwner::Model(model) if model == document.model);
