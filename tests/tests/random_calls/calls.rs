@@ -7,7 +7,7 @@ use client::session::Session;
 use decision::{
     document::Document,
     name::{NodeKind, NodeName, RoleOwner, UserName},
-    record::Record,
+    record::{NodeState, Record},
 };
 use tonic::Status;
 
@@ -184,6 +184,19 @@ impl Maker<'_, '_> {
     fn organization(&mut self) -> String {
         let names = self.nodes(&[NodeKind::Organization]);
         self.near(names)
+    }
+
+    /// One that is suspended, if there is one; sometimes any.
+    fn closed_organization(&mut self) -> String {
+        let suspended = self.now.records.values().filter_map(|record| match record {
+            Record::Node(node) if node.state == NodeState::Suspended => Some(node.name.to_string()),
+            _ => None,
+        });
+        let suspended: Vec<String> = suspended.collect();
+        match self.dice.pick(&suspended) {
+            Some(name) if self.dice.percent(80) => name.clone(),
+            _ => self.organization(),
+        }
     }
 
     fn workspace(&mut self) -> String {
@@ -503,7 +516,9 @@ impl Maker<'_, '_> {
                 Call::CreateOrganization(CreateOrganizationRequest { organization_id: id, organization, holders, ..Default::default() })
             }
             76 => Call::SuspendOrganization(SuspendOrganizationRequest { name: self.organization(), ..Default::default() }),
-            77..=78 => Call::ReactivateOrganization(ReactivateOrganizationRequest { name: self.organization(), ..Default::default() }),
+            77..=78 => {
+                Call::ReactivateOrganization(ReactivateOrganizationRequest { name: self.closed_organization(), ..Default::default() })
+            }
             79 if self.dice.percent(10) => {
                 Call::DeleteOrganization(DeleteOrganizationRequest { name: self.organization(), ..Default::default() })
             }

@@ -400,7 +400,12 @@ impl Judge<'_, '_> {
         let (rank, by) = gained;
         let contained = match by.as_ref().and_then(|binding| bounds.get(binding)) {
             Some(bound) => *bound == Bound::Contained,
-            None => !bounds.iter().any(|(key, bound)| *bound == Bound::Unbounded && self.concerns(key, user, node)),
+            // A binding that requires what is given wakes, with what it was given with; so does a permission that needs somebody to hold the role. Containment
+            // compares what the given role itself grants (DESIGN §6, 1).
+            None => {
+                let wakes = |key: &str| matches!(self.after.records.get(key), Some(Record::Binding(_)));
+                !bounds.iter().any(|(key, bound)| (*bound == Bound::Unbounded || wakes(key)) && self.concerns(key, user, node))
+            }
         };
         if !contained || actors() >= *rank {
             return Ok(());
