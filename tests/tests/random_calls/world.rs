@@ -333,16 +333,24 @@ impl<'m> Moment<'m> {
     fn find_known(&self, user: &UserName) -> BTreeSet<NodeName> {
         let mut known: BTreeSet<NodeName> = self.homes(user);
         known.extend(self.bindings().iter().filter(|binding| self.reaches(binding, user)).map(|one| one.node.organization()));
+        // Parenthood; then partnership, also that of a customer, and the partners' own.
+        known = self.in_trees_of(&known);
+        let mut partners = BTreeSet::new();
         for record in self.records.values() {
             if let Record::Partnership(partnership) = record {
                 let (one, other) = (partnership.name.organization(), partnership.partner.clone());
                 if known.contains(&one) || known.contains(&other) {
-                    known.extend([one, other]);
+                    partners.extend([one, other]);
                 }
             }
         }
-        // Parenthood: above and below.
-        let roots: BTreeSet<NodeName> = known.iter().map(|known| self.root(known)).collect();
+        known.extend(self.in_trees_of(&partners));
+        known
+    }
+
+    /// Every organization above or below one of these.
+    fn in_trees_of(&self, some: &BTreeSet<NodeName>) -> BTreeSet<NodeName> {
+        let roots: BTreeSet<NodeName> = some.iter().map(|one| self.root(one)).collect();
         let organizations = self.nodes().iter().filter(|node| node.kind() == NodeKind::Organization);
         organizations.filter(|one| roots.contains(&self.root(one))).cloned().collect()
     }
