@@ -152,7 +152,7 @@ async fn what_an_actor_may_not_is_denied_with_its_reason() {
         GetPermitRequest { trees: vec![], ..wants("olga", ACME, known()) },
         GetPermitRequest { trees: vec!["acme".into()], ..wants("olga", ACME, known()) },
         GetPermitRequest { requirements: vec![], ..wants("olga", ACME, known()) },
-        GetPermitRequest { requirements: vec![any_of(vec![known(); 1_000])], ..wants("olga", ACME, known()) },
+        GetPermitRequest { requirements: vec![any_of(vec![known(); 10_000])], ..wants("olga", ACME, known()) },
         GetPermitRequest { actor: "olga".into(), ..wants("olga", ACME, known()) },
     ] {
         assert_eq!(refused(ask(&service, request).await), (Code::InvalidArgument, "INVALID_FIELD".to_owned()));
