@@ -172,6 +172,30 @@ async fn people(platform: &Session) {
     let changed = RoleBinding { name: binding.clone(), role: role("super-admin"), ..Default::default() };
     bindings.update_role_binding(UpdateRoleBindingRequest { role_binding: Some(changed), ..Default::default() }).await.unwrap();
     bindings.delete_role_binding(DeleteRoleBindingRequest { name: binding, ..Default::default() }).await.unwrap();
+
+    let parent = || "organizations/desk".to_owned();
+    let one = CreateMemberRequest { user: name.clone(), ..Default::default() };
+    members.batch_create_members(BatchCreateMembersRequest { parent: parent(), requests: vec![one], ..Default::default() }).await.unwrap();
+    let suspended = Member { name: "organizations/desk/members/new".into(), state: member::State::Suspended.into(), ..Default::default() };
+    let active = Member { state: member::State::Active.into(), ..suspended.clone() };
+    for member in [suspended, active] {
+        let one = UpdateMemberRequest { member: Some(member), ..Default::default() };
+        members
+            .batch_update_members(BatchUpdateMembersRequest { parent: parent(), requests: vec![one], ..Default::default() })
+            .await
+            .unwrap();
+    }
+    let given = RoleBinding { principal: name.clone(), role: role("org-admin"), node: parent(), ..Default::default() };
+    let one = CreateRoleBindingRequest { role_binding: Some(given), ..Default::default() };
+    let create = BatchCreateRoleBindingsRequest { parent: parent(), requests: vec![one], ..Default::default() };
+    let given = bindings.batch_create_role_bindings(create).await.unwrap().into_inner().role_bindings.remove(0).name;
+    let changed = RoleBinding { name: given.clone(), role: role("super-admin"), ..Default::default() };
+    let one = UpdateRoleBindingRequest { role_binding: Some(changed), ..Default::default() };
+    let update = BatchUpdateRoleBindingsRequest { parent: parent(), requests: vec![one], ..Default::default() };
+    bindings.batch_update_role_bindings(update).await.unwrap();
+    let one = DeleteRoleBindingRequest { name: given, ..Default::default() };
+    let delete = BatchDeleteRoleBindingsRequest { parent: parent(), requests: vec![one], ..Default::default() };
+    bindings.batch_delete_role_bindings(delete).await.unwrap();
     users.delete_user(DeleteUserRequest { name, ..Default::default() }).await.unwrap();
 }
 

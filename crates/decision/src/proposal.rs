@@ -76,7 +76,7 @@ impl BindingFault {
             Self::ConditionParameters(_) => "condition.params",
             Self::PrincipalKind { .. } => "principal",
             Self::Sponsor(_) => "sponsor",
-            Self::Expired => "expires",
+            Self::Expired => "expire_time",
         }
     }
 }

@@ -42,7 +42,7 @@ impl Step {
     }
 
     /// The binding as it is.
-    fn before(&self) -> Option<&RoleBinding> {
+    pub(crate) fn before(&self) -> Option<&RoleBinding> {
         match self {
             Self::Give(_) => None,
             Self::Change { before, .. } => Some(before),
@@ -125,7 +125,8 @@ pub(crate) async fn arrange(change: &mut Change, name: &NodeName, steps: &[Place
         written.push(Written { binding, terms, place: placed.place.clone(), is_new_holder });
     }
 
-    for Written { binding, terms, place, is_new_holder } in &written {
+    // Of two that exclude each other, and of too many holders, it is said of the last.
+    for Written { binding, terms, place, is_new_holder } in written.iter().rev() {
         let assigned = &binding.assigned;
         let theirs = store::role_binding::of_principal_at(change.connection(), &assigned.principal, &assigned.node).await?;
         leaves_room(terms, assigned, &theirs, Some(&binding.name), change.now()).map_err(|error| error.at(place))?;
@@ -133,7 +134,7 @@ pub(crate) async fn arrange(change: &mut Change, name: &NodeName, steps: &[Place
             seats_kept(change.connection(), terms, &assigned.node, change.now()).await.map_err(|error| error.at(place))?;
         }
     }
-    stay_participants(change, &organization, &membership, &concerned).await?;
+    stay_participants(change, &organization, &membership, steps).await?;
     required.kept(change.connection()).await?;
     assign::activate_if_complete(change, organization).await?;
     Ok(written.into_iter().map(|one| one.binding).collect())
@@ -172,18 +173,22 @@ async fn stay_participants(
     change: &Change,
     organization: &Organization,
     membership: &MembershipTerms,
-    before: &[RoleBinding],
+    steps: &[Placed],
 ) -> Result<(), Error> {
     if !membership.permanent {
         return Ok(());
     }
-    let had = before.iter().filter(|binding| is_organization_role(membership, &organization.name, &binding.assigned));
-    let users: Vec<UserName> = had.filter_map(|binding| binding.assigned.user().cloned()).collect();
+    let had = |placed: &Placed| {
+        let before = placed.step.before().filter(|binding| is_organization_role(membership, &organization.name, &binding.assigned))?;
+        Some((before.assigned.user()?.clone(), placed.place.clone()))
+    };
+    let had: Vec<(UserName, String)> = steps.iter().filter_map(had).collect();
+    let users: Vec<UserName> = had.iter().map(|(user, _)| user.clone()).collect();
     let (db, roles) = (change.connection(), &membership.organization_roles);
     let have = store::role_binding::held_by(db, &organization.name, &users, roles, change.now()).await?;
-    match users.iter().all(|user| have.iter().any(|(holder, _)| holder == user)) {
-        true => Ok(()),
-        false => Err(Error::MembersStay { organization: organization.name.to_string() }),
+    match had.iter().find(|(user, _)| have.iter().all(|(holder, _)| holder != user)) {
+        None => Ok(()),
+        Some((_, place)) => Err(Error::MembersStay { organization: organization.name.to_string() }.at(place)),
     }
 }
 

@@ -56,6 +56,31 @@ pub(crate) struct MemberChange {
     pub(crate) roles: Option<Vec<Assignment>>,
 }
 
+/// Of which member that is wanted, and where the request says it: `requests[3]`; empty if it is of this one only.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) name: MemberName,
+    pub(crate) change: MemberChange,
+    pub(crate) etag: Etag,
+    pub(crate) place: String,
+}
+
+/// The same, with what the member had when the permit was asked for, and what leads from that to the roles.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Edit<'w> {
+    pub(crate) wanted: &'w Wanted,
+    pub(crate) seen: Holdings,
+    pub(crate) steps: Option<Vec<Placed>>,
+}
+
+/// Who is to be taken in and given roles, and where the request says it, as in [`Wanted`].
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Newcomer {
+    pub(crate) name: MemberName,
+    pub(crate) steps: Vec<Placed>,
+    pub(crate) place: String,
+}
+
 impl Member {
     /// A new one.
     pub(crate) fn new(name: MemberName, user: UserName, now: DateTime<Utc>) -> Self {
@@ -110,6 +135,17 @@ pub(crate) fn admission(membership: Option<&Member>, sponsored: bool, grant_join
     }
 }
 
+/// Takes users in and gives them their roles. The requirements of all steps were asked for from index `first` on.
+pub(crate) async fn take_all_in(change: &mut Change, newcomers: &[Newcomer], first: usize) -> Result<Vec<Participant>, Error> {
+    let mut taken_in = Vec::with_capacity(newcomers.len());
+    let mut first = first;
+    for Newcomer { name, steps, place } in newcomers {
+        taken_in.push(take_in(change, name, steps, first).await.map_err(|error| error.at(place))?);
+        first += steps.len();
+    }
+    Ok(taken_in)
+}
+
 /// Takes a user in and gives them these roles: with the role model's default organization role, unless one is among them.
 pub(crate) async fn take_in(change: &mut Change, name: &MemberName, roles: &[Placed], first: usize) -> Result<Participant, Error> {
     let organization = assign::live_organization(change, &name.organization()).await?.name;
@@ -128,34 +164,39 @@ pub(crate) async fn take_in(change: &mut Change, name: &MemberName, roles: &[Pla
     with_roles(change, participant.member).await
 }
 
-/// Changes a member's state or roles, or both. `steps` lead from what they hold to the roles, and were asked for first. None if what they have is no
-/// longer what the permit was asked for.
-pub(crate) async fn edit(
-    change: &mut Change,
-    name: &MemberName,
-    suspended: Option<bool>,
-    steps: Option<&[Placed]>,
-    etag: Etag,
-    seen: &Holdings,
-) -> Result<Option<Participant>, Error> {
-    let before = expected(change, name, etag).await?;
-    if store::member::holdings(change.connection(), name, &before.user).await? != *seen {
-        return Ok(None);
+/// Changes the states or roles of members of an organization, or both. The requirements of all steps were asked for first. None if what one of them has is
+/// no longer what the permit was asked for.
+pub(crate) async fn edit(change: &mut Change, organization: &NodeName, edits: &[Edit<'_>]) -> Result<Option<Vec<Participant>>, Error> {
+    let mut members = Vec::with_capacity(edits.len());
+    for Edit { wanted, seen, .. } in edits {
+        let before = expected(change, &wanted.name, wanted.etag).await.map_err(|error| error.at(&wanted.place))?;
+        if store::member::holdings(change.connection(), &wanted.name, &before.user).await? != *seen {
+            return Ok(None);
+        }
+        members.push(before);
     }
     // Nobody is given anything while suspended, so who comes back does so first, and who is suspended is last.
-    let mut member = before;
-    if suspended == Some(false) {
-        member = set_suspended(change, &member, false).await?;
+    set_state_where_wanted(change, edits, &mut members, false).await?;
+    if edits.iter().any(|edit| edit.steps.is_some()) {
+        let steps: Vec<_> = edits.iter().filter_map(|edit| edit.steps.as_deref()).flatten().cloned().collect();
+        arrange(change, organization, &steps, 0).await?;
     }
-    if let Some(steps) = steps {
-        arrange(change, &name.organization(), steps, 0).await?;
+    set_state_where_wanted(change, edits, &mut members, true).await?;
+    let mut edited = Vec::with_capacity(members.len());
+    for (member, edit) in members.into_iter().zip(edits) {
+        let participant = with_roles(change, member).await?;
+        // Who has not asked for roles may not see them.
+        edited.push(if edit.steps.is_some() { participant } else { Participant { roles: Vec::new(), ..participant } });
     }
-    if suspended == Some(true) {
-        member = set_suspended(change, &member, true).await?;
+    Ok(Some(edited))
+}
+
+/// Suspends or reactivates those who are to be.
+async fn set_state_where_wanted(change: &mut Change, edits: &[Edit<'_>], members: &mut [Member], suspended: bool) -> Result<(), Error> {
+    for (Edit { wanted, .. }, member) in edits.iter().zip(members).filter(|(edit, _)| edit.wanted.change.suspended == Some(suspended)) {
+        *member = set_suspended(change, member, suspended).await.map_err(|error| error.at(&wanted.place))?;
     }
-    let participant = with_roles(change, member).await?;
-    // Who has not asked for roles may not see them.
-    Ok(Some(if steps.is_some() { participant } else { Participant { roles: Vec::new(), ..participant } }))
+    Ok(())
 }
 
 /// A member with what they hold now.

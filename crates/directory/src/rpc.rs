@@ -2,6 +2,7 @@
 
 mod account;
 mod audit;
+mod batch;
 mod ceiling;
 mod export;
 mod group;
@@ -18,6 +19,7 @@ mod organization;
 mod partnership;
 mod resource;
 mod role_binding;
+mod role_binding_batch;
 mod roster;
 mod undelete;
 mod user;

@@ -92,7 +92,7 @@ pub(crate) enum Error {
     #[error("`{place}`: {cause}")]
     At { place: String, cause: Box<Error> },
     /// Refused by another service: passed on as it came.
-    #[error("refused: {}", .0.message())]
+    #[error("{}", .0.message())]
     Refused(Status),
     /// The permit does not say what it must. A fault of ours.
     #[error("the permit lacks {0}")]
@@ -115,9 +115,13 @@ impl From<Status> for Error {
 }
 
 impl Error {
-    /// The same, said of a place in the request; empty: of none.
+    /// The same, said of a place in the request; empty: of none. What is said of a part of it stays so.
     pub(crate) fn at(self, place: &str) -> Self {
-        if place.is_empty() { self } else { Self::At { place: place.to_owned(), cause: Box::new(self) } }
+        match self {
+            Self::At { .. } => self,
+            cause if place.is_empty() => cause,
+            cause => Self::At { place: place.to_owned(), cause: Box::new(cause) },
+        }
     }
 
     /// No such thing.
@@ -233,16 +237,28 @@ fn placed(place: &str, status: Status, message: String) -> Status {
     if let Some(info) = details.error_info().cloned() {
         let mut metadata = info.metadata;
         metadata.insert("at".to_owned(), place.to_owned());
+        if let Some(index) = index_in(place) {
+            metadata.insert("index".to_owned(), index.to_owned());
+        }
         details.set_error_info(info.reason, info.domain, metadata);
     }
     if let Some(wrong) = details.bad_request().cloned() {
         let there = |mut one: FieldViolation| {
-            one.field = one.field.replacen("role_binding", place, 1);
+            one.field = match one.field.strip_prefix("role_binding") {
+                Some(rest) => format!("{place}{rest}"),
+                None => format!("{place}.{}", one.field),
+            };
             one
         };
         details.set_bad_request(wrong.field_violations.into_iter().map(there).collect::<Vec<_>>());
     }
     Status::with_error_details(status.code(), message, details)
+}
+
+/// Of `requests[3].roles[0]` the `3`.
+fn index_in(place: &str) -> Option<&str> {
+    let (_, rest) = place.split_once('[')?;
+    rest.split_once(']').map(|(index, _)| index)
 }
 
 /// The type of what a name is of, as `ResourceInfo` says it.
@@ -294,6 +310,26 @@ mod tests {
             ("HAS_CHILDREN", "2", "3")
         );
         assert_eq!(details.precondition_failure().unwrap().violations.len(), 2);
+    }
+
+    #[test]
+    fn what_is_said_of_a_part_of_a_request_names_it_and_its_fields() {
+        let field = |path| Error::Field { path, description: "a time in the future".into() };
+        for (cause, expected) in [
+            (field("role_binding.expire_time"), "requests[3].role_binding.expire_time"),
+            (
+                Error::Refused(refuse(Code::InvalidArgument, Reason::UnknownRole, "no").field("role", "no").status()),
+                "requests[3].role_binding.role",
+            ),
+        ] {
+            let status = Status::from(cause.at("requests[3].role_binding").at("requests[3]"));
+            let details = status.get_error_details();
+            let metadata = &details.error_info().unwrap().metadata;
+            assert_eq!((metadata["at"].as_str(), metadata["index"].as_str()), ("requests[3].role_binding", "3"));
+            assert_eq!(details.bad_request().unwrap().field_violations[0].field, expected);
+            assert!(status.message().starts_with("`requests[3].role_binding`: "), "{}", status.message());
+        }
+        assert_eq!(index_in("parent"), None);
     }
 
     #[test]

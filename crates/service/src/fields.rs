@@ -124,6 +124,11 @@ impl Fields {
 
     /// Reads which fields to change: those of the mask (`*`: all that can be changed), without a mask those that are set.
     pub fn mask(&mut self, mask: Option<&FieldMask>, changeable: &[(&'static str, bool)]) -> BTreeSet<&'static str> {
+        self.mask_at("update_mask", mask, changeable)
+    }
+
+    /// The same of a mask that is at another place than `update_mask`.
+    pub fn mask_at(&mut self, at: &str, mask: Option<&FieldMask>, changeable: &[(&'static str, bool)]) -> BTreeSet<&'static str> {
         let paths = mask.map(|mask| mask.paths.as_slice()).unwrap_or_default();
         if paths.is_empty() {
             return changeable.iter().filter(|(_, set)| *set).map(|(path, _)| *path).collect();
@@ -141,7 +146,7 @@ impl Fields {
                 }
                 None => {
                     let known: Vec<_> = changeable.iter().map(|(path, _)| format!("`{path}`")).collect();
-                    self.wrong("update_mask", format!("`{path}` cannot be changed; what can: {}", known.join(", ")));
+                    self.wrong(at, format!("`{path}` cannot be changed; what can: {}", known.join(", ")));
                 }
             }
         }

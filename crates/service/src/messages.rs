@@ -71,6 +71,17 @@ macro_rules! answers_with {
     };
 }
 
+/// Implements [`Answer`] for messages with a list of parts that have the `revision`.
+macro_rules! answers_with_each {
+    ($($message:path { $parts:ident }),+ $(,)?) => {
+        $(impl Answer for $message {
+            fn stamp(&mut self, revision: &str) {
+                self.$parts.iter_mut().for_each(|part| part.stamp(revision));
+            }
+        })+
+    };
+}
+
 writes!(
     directory::CreateOrganizationRequest,
     directory::UpdateOrganizationRequest,
@@ -107,7 +118,9 @@ writes!(
     directory::LinkIdentityRequest,
     directory::UnlinkIdentityRequest,
     directory::CreateMemberRequest,
+    directory::BatchCreateMembersRequest,
     directory::UpdateMemberRequest,
+    directory::BatchUpdateMembersRequest,
     directory::DeleteMemberRequest,
     directory::CreateGroupRequest,
     directory::UpdateGroupRequest,
@@ -121,6 +134,9 @@ writes!(
     directory::CreateRoleBindingRequest,
     directory::UpdateRoleBindingRequest,
     directory::DeleteRoleBindingRequest,
+    directory::BatchCreateRoleBindingsRequest,
+    directory::BatchUpdateRoleBindingsRequest,
+    directory::BatchDeleteRoleBindingsRequest,
     directory::CreateInvitationRequest,
     directory::BatchCreateInvitationsRequest,
     directory::InviteCustomerRequest,
@@ -182,10 +198,13 @@ answers_with!(
     directory::InviteCustomerResponse { organization, invitation },
 );
 
-impl Answer for directory::BatchCreateInvitationsResponse {
-    fn stamp(&mut self, revision: &str) {
-        self.invitations.iter_mut().for_each(|invitation| invitation.stamp(revision));
-    }
-}
+answers_with_each!(
+    directory::BatchCreateMembersResponse { members },
+    directory::BatchUpdateMembersResponse { members },
+    directory::BatchCreateRoleBindingsResponse { role_bindings },
+    directory::BatchUpdateRoleBindingsResponse { role_bindings },
+    directory::BatchDeleteRoleBindingsResponse { role_bindings },
+    directory::BatchCreateInvitationsResponse { invitations },
+);
 
 answers!(rolecatalog::RoleModel, rolecatalog::Role);

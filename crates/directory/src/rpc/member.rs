@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api::directory::v1::{self as proto, member_service_server::MemberService};
+use api::{
+    authz::v1::Requirement,
+    directory::v1::{self as proto, member_service_server::MemberService},
+};
 use client::guard::{Ask, any_of, join_group, leave_group, myself, permission, revoke};
 use decision::name::{MemberName, NodeName, UserName};
 use service::{
@@ -11,12 +14,12 @@ use service::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{ATTEMPTS, outrun};
+use super::{ATTEMPTS, outrun, role_binding_batch::needed as needed_for};
 use crate::{
     Directory,
     arrange::{Placed, plan},
     assign,
-    member::{self, Holdings, Member, Participant, user_of},
+    member::{self, Edit, Holdings, Member, Newcomer, Participant, Wanted, user_of},
     role_binding::{Assignment, RoleBinding},
     status::Error,
     store,
@@ -26,8 +29,22 @@ use crate::{
 #[async_trait]
 impl MemberService for Directory {
     async fn create_member(&self, request: Request<proto::CreateMemberRequest>) -> Result<Response<proto::Member>, Status> {
-        let (call, name, roles) = wire::read_create(&request)?;
-        self.take_in(&call, &name, roles, "roles").await
+        let (call, draft) = wire::read_create(&request)?;
+        let newcomer = self.newcomer(draft.name, draft.roles, "", "roles")?;
+        self.take_in(&call, &newcomer.name.organization(), std::slice::from_ref(&newcomer), first).await
+    }
+
+    async fn batch_create_members(
+        &self,
+        request: Request<proto::BatchCreateMembersRequest>,
+    ) -> Result<Response<proto::BatchCreateMembersResponse>, Status> {
+        let (call, organization, drafts) = wire::read_batch_create(&request)?;
+        let mut newcomers = Vec::with_capacity(drafts.len());
+        for (at, draft) in drafts.into_iter().enumerate() {
+            newcomers.push(self.newcomer(draft.name, draft.roles, &format!("requests[{at}]"), &format!("requests[{at}].roles"))?);
+        }
+        let answer = |members: Vec<proto::Member>| proto::BatchCreateMembersResponse { members };
+        self.take_in(&call, &organization, &newcomers, answer).await
     }
 
     async fn get_member(&self, request: Request<proto::GetMemberRequest>) -> Result<Response<proto::Member>, Status> {
@@ -69,41 +86,27 @@ impl MemberService for Directory {
     }
 
     async fn update_member(&self, request: Request<proto::UpdateMemberRequest>) -> Result<Response<proto::Member>, Status> {
-        let (call, name, wanted, etag, allow_missing) = wire::read_update(&request)?;
+        let (call, wanted, allow_missing) = wire::read_update(&request)?;
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
-        let organization = name.organization();
-        for _ in 0..ATTEMPTS {
-            if allow_missing && store::member::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?.is_none() {
-                return self.take_in(&call, &name, wanted.roles.unwrap_or_default(), "member.roles").await;
-            }
-            let held = self.held_by_member(&name).await?;
-            let steps = match &wanted.roles {
-                None => None,
-                Some(roles) => Some(self.steps(&organization, &held, roles.clone())?),
-            };
-            let mut ask = Ask::writing(organization.as_str());
-            if let Some(steps) = &steps {
-                ask = steps.iter().fold(ask, |ask, placed| ask.to(placed.step.requirement()));
-                // Whoever replaces all that somebody holds sees it.
-                ask = ask.to(permission("access.get", organization.as_str()));
-            }
-            if let Some(suspended) = wanted.suspended {
-                ask = over(ask.to(permission("members.update", organization.as_str())), &call, &held, !suspended);
-            }
-            if ask.requirements.is_empty() {
-                ask = ask.to(permission("members.get", organization.as_str()));
-            }
-            let mut change = match self.service.open(&call, ask).await? {
-                Opened::Open(change) => change,
-                Opened::Answered(answer) => return Ok(answer),
-            };
-            if let Some(participant) = member::edit(&mut change, &name, wanted.suspended, steps.as_deref(), etag, &held).await? {
-                return change.answer(wire::write(&participant)).await;
-            }
+        let organization = wanted.name.organization();
+        if allow_missing && store::member::find(self.service.ledger().reader(), &wanted.name).await.map_err(Error::from)?.is_none() {
+            let newcomer = self.newcomer(wanted.name, wanted.change.roles.unwrap_or_default(), "", "member.roles")?;
+            return self.take_in(&call, &organization, std::slice::from_ref(&newcomer), first).await;
         }
-        Err(outrun())
+        self.edit(&call, &organization, std::slice::from_ref(&wanted), first).await
+    }
+
+    async fn batch_update_members(
+        &self,
+        request: Request<proto::BatchUpdateMembersRequest>,
+    ) -> Result<Response<proto::BatchUpdateMembersResponse>, Status> {
+        let (call, organization, wanted) = wire::read_batch_update(&request)?;
+        if let Some(answer) = self.service.answered_before(&call).await? {
+            return Ok(answer);
+        }
+        self.edit(&call, &organization, &wanted, |members| proto::BatchUpdateMembersResponse { members }).await
     }
 
     async fn delete_member(&self, request: Request<proto::DeleteMemberRequest>) -> Result<Response<proto::DeleteMemberResponse>, Status> {
@@ -115,7 +118,8 @@ impl MemberService for Directory {
             let held = self.held_by_member(&name).await?;
             let organization = name.organization();
             let ask = Ask::writing(organization.as_str()).to(permission("members.delete", organization.as_str()));
-            let mut change = match self.service.open(&call, over(ask, &call, &held, false)).await? {
+            let ask = over(&call, &held, false).into_iter().fold(ask, Ask::to);
+            let mut change = match self.service.open(&call, ask).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -134,35 +138,73 @@ impl Directory {
         Ok(store::member::holdings(self.service.ledger().reader(), name, &user).await.map_err(Error::from)?)
     }
 
-    /// Takes a user in, with these roles; `path` is where the request says them.
-    async fn take_in(
+    /// Who is to be taken in; `place` and `path` are where the request says them and their roles.
+    fn newcomer(&self, name: MemberName, roles: Vec<Assignment>, place: &str, path: &str) -> Result<Newcomer, Error> {
+        let steps = self.steps(&name.organization(), &[], roles, path)?;
+        Ok(Newcomer { name, steps, place: place.to_owned() })
+    }
+
+    /// Takes users in, with their roles.
+    async fn take_in<R: Answer>(
         &self,
         call: &WriteCall,
-        name: &MemberName,
-        roles: Vec<Assignment>,
-        path: &str,
-    ) -> Result<Response<proto::Member>, Status> {
-        let organization = name.organization();
-        let steps = self.steps_to(&organization, &[], roles, path)?;
-        let ask = Ask::writing(organization.as_str()).to(permission("members.create", organization.as_str()));
-        let ask = steps.iter().fold(ask, |ask, placed| ask.to(placed.step.requirement()));
-        let mut change = match self.service.open(call, ask).await? {
+        organization: &NodeName,
+        newcomers: &[Newcomer],
+        answer: impl FnOnce(Vec<proto::Member>) -> R,
+    ) -> Result<Response<R>, Status> {
+        let mut needed = vec![(String::new(), permission("members.create", organization.as_str()))];
+        newcomers.iter().for_each(|newcomer| needed.extend(needed_for(&newcomer.steps)));
+        let mut change = match self.open_for_each(call, organization, &needed).await? {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        let participant = member::take_in(&mut change, name, &steps, 1).await?;
-        change.answer(wire::write(&participant)).await
+        let taken_in = member::take_all_in(&mut change, newcomers, 1).await?;
+        change.answer(answer(taken_in.iter().map(wire::write).collect())).await
     }
 
-    /// What it takes to get from what a member holds to these roles.
-    fn steps(&self, organization: &NodeName, held: &Holdings, roles: Vec<Assignment>) -> Result<Vec<Placed>, Error> {
+    /// Changes members of an organization.
+    async fn edit<R: Answer>(
+        &self,
+        call: &WriteCall,
+        organization: &NodeName,
+        wanted: &[Wanted],
+        answer: impl FnOnce(Vec<proto::Member>) -> R,
+    ) -> Result<Response<R>, Status> {
+        for _ in 0..ATTEMPTS {
+            let mut edits = Vec::with_capacity(wanted.len());
+            for one in wanted {
+                edits.push(self.edit_of(one).await?);
+            }
+            let mut change = match self.open_for_each(call, organization, &needed_to_edit(call, organization, &edits)).await? {
+                Opened::Open(change) => change,
+                Opened::Answered(answer) => return Ok(answer),
+            };
+            if let Some(edited) = member::edit(&mut change, organization, &edits).await? {
+                return change.answer(answer(edited.iter().map(wire::write).collect())).await;
+            }
+        }
+        Err(outrun())
+    }
+
+    /// What it takes to get from what a member has to what is wanted.
+    async fn edit_of<'w>(&self, wanted: &'w Wanted) -> Result<Edit<'w>, Status> {
+        let seen = self.held_by_member(&wanted.name).await?;
         let now = self.service.now();
         let counts = |binding: &&RoleBinding| binding.assigned.sponsor.is_none() && !binding.assigned.has_ended(now);
-        let present: Vec<_> = held.bindings.iter().filter(counts).cloned().collect();
-        self.steps_to(organization, &present, roles, "member.roles")
+        let present: Vec<_> = seen.bindings.iter().filter(counts).cloned().collect();
+        let path = if wanted.place.is_empty() { "member.roles".to_owned() } else { format!("{}.member.roles", wanted.place) };
+        let mut steps = match wanted.change.roles.clone() {
+            None => None,
+            Some(roles) => Some(self.steps(&wanted.name.organization(), &present, roles, &path)?),
+        };
+        // What is taken away is not in the request; it is of this member.
+        let unplaced = steps.iter_mut().flatten().filter(|step| step.place.is_empty());
+        unplaced.for_each(|step| step.place.clone_from(&wanted.place));
+        Ok(Edit { wanted, seen, steps })
     }
 
-    fn steps_to(&self, organization: &NodeName, present: &[RoleBinding], roles: Vec<Assignment>, path: &str) -> Result<Vec<Placed>, Error> {
+    /// What it takes to get from what somebody holds to these roles.
+    fn steps(&self, organization: &NodeName, present: &[RoleBinding], roles: Vec<Assignment>, path: &str) -> Result<Vec<Placed>, Error> {
         let create = |assigned| Ok(RoleBinding::new(assign::new_binding_name(organization)?, assigned, self.service.now()));
         plan(present, roles, |at| format!("{path}[{at}]"), create)
     }
@@ -195,17 +237,41 @@ impl Directory {
     }
 }
 
+/// The answer about one.
+fn first(members: Vec<proto::Member>) -> proto::Member {
+    members.into_iter().next().unwrap_or_default()
+}
+
+/// What changing these members takes, and for which: all steps first.
+fn needed_to_edit(call: &WriteCall, organization: &NodeName, edits: &[Edit<'_>]) -> Vec<(String, Requirement)> {
+    let mut needed = Vec::new();
+    edits.iter().for_each(|edit| needed.extend(needed_for(edit.steps.as_deref().unwrap_or_default())));
+    if edits.iter().any(|edit| edit.steps.is_some()) {
+        // Whoever replaces all that somebody holds sees it.
+        needed.push((String::new(), permission("access.get", organization.as_str())));
+    }
+    for Edit { wanted, seen, .. } in edits {
+        let Some(suspended) = wanted.change.suspended else { continue };
+        needed.push((wanted.place.clone(), permission("members.update", organization.as_str())));
+        needed.extend(over(call, seen, !suspended).into_iter().map(|requirement| (wanted.place.clone(), requirement)));
+    }
+    if needed.is_empty() {
+        needed.push((String::new(), permission("members.get", organization.as_str())));
+    }
+    needed
+}
+
 /// Authority over all that a member has there: what they hold directly, and what they are given back (`returning`) or lose by their groups, which
 /// anybody may leave.
-fn over(ask: Ask, call: &WriteCall, held: &Holdings, returning: bool) -> Ask {
-    let mut ask = held.bindings.iter().fold(ask, |ask, binding| ask.to(revoke(binding.name.as_str())));
+fn over(call: &WriteCall, held: &Holdings, returning: bool) -> Vec<Requirement> {
+    let mut needed: Vec<_> = held.bindings.iter().map(|binding| revoke(binding.name.as_str())).collect();
     for edge in &held.groups {
         let (group, member) = (edge.group.as_str(), edge.member_text());
         if returning {
-            ask = ask.to(join_group(group, member));
+            needed.push(join_group(group, member));
         } else if call.call.actor != member {
-            ask = ask.to(leave_group(group, member));
+            needed.push(leave_group(group, member));
         }
     }
-    ask
+    needed
 }

@@ -8,7 +8,8 @@ use client::guard::{self, Ask, any_of, myself, permission};
 use decision::name::BindingName;
 use service::{
     call::Call,
-    change::{Answer, Opened},
+    change::{Answer, Change, Opened},
+    fields::Etag,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -21,7 +22,7 @@ use crate::{
     role_binding::RoleBinding,
     status::Error,
     store,
-    wire::role_binding as wire,
+    wire::role_binding::{self as wire, Amendment},
 };
 
 #[async_trait]
@@ -94,7 +95,7 @@ impl RoleBindingService for Directory {
     }
 
     async fn update_role_binding(&self, request: Request<proto::UpdateRoleBindingRequest>) -> Result<Response<proto::RoleBinding>, Status> {
-        let (call, name, wanted, etag) = wire::read_update(&request)?;
+        let (call, Amendment { name, change: wanted, etag }) = wire::read_update(&request)?;
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
@@ -106,9 +107,7 @@ impl RoleBindingService for Directory {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
-            let present = store::role_binding::find(change.connection(), &name).await.map_err(Error::from)?;
-            let present = present.ok_or_else(|| Error::not_found(name.as_str()))?;
-            present.expect(etag)?;
+            let present = present(&change, &name, etag).await?;
             if present != seen {
                 continue;
             }
@@ -126,17 +125,46 @@ impl RoleBindingService for Directory {
             Opened::Open(change) => change,
             Opened::Answered(answer) => return Ok(answer),
         };
-        let present = store::role_binding::find(change.connection(), &name).await.map_err(Error::from)?;
-        let present = present.ok_or_else(|| Error::not_found(name.as_str()))?;
-        present.expect(etag)?;
+        let present = present(&change, &name, etag).await?;
         assign::revoke(&mut change, &present).await?;
         change.answer(wire::write(&present)).await
     }
+
+    async fn batch_create_role_bindings(
+        &self,
+        request: Request<proto::BatchCreateRoleBindingsRequest>,
+    ) -> Result<Response<proto::BatchCreateRoleBindingsResponse>, Status> {
+        let (call, organization, drafts) = wire::read_batch_create(&request)?;
+        self.assign_all(&call, &organization, drafts).await
+    }
+
+    async fn batch_update_role_bindings(
+        &self,
+        request: Request<proto::BatchUpdateRoleBindingsRequest>,
+    ) -> Result<Response<proto::BatchUpdateRoleBindingsResponse>, Status> {
+        let (call, organization, amendments) = wire::read_batch_update(&request)?;
+        self.amend_all(&call, &organization, &amendments).await
+    }
+
+    async fn batch_delete_role_bindings(
+        &self,
+        request: Request<proto::BatchDeleteRoleBindingsRequest>,
+    ) -> Result<Response<proto::BatchDeleteRoleBindingsResponse>, Status> {
+        let (call, organization, revocations) = wire::read_batch_delete(&request)?;
+        self.revoke_all(&call, &organization, &revocations).await
+    }
+}
+
+/// A binding as it is under the lock.
+pub(super) async fn present(change: &Change, name: &BindingName, etag: Etag) -> Result<RoleBinding, Error> {
+    let present = store::role_binding::find(change.connection(), name).await?.ok_or_else(|| Error::not_found(name.as_str()))?;
+    present.expect(etag)?;
+    Ok(present)
 }
 
 impl Directory {
     /// A binding as it is now. That it is missing is said only to those to whom this is granted, and refused to others as if it were there.
-    async fn binding_seen(&self, call: &Call, name: &BindingName, needed: Requirement) -> Result<RoleBinding, Status> {
+    pub(super) async fn binding_seen(&self, call: &Call, name: &BindingName, needed: Requirement) -> Result<RoleBinding, Status> {
         if let Some(binding) = store::role_binding::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {
             return Ok(binding);
         }

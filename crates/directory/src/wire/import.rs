@@ -80,8 +80,8 @@ pub(crate) fn read_row(importer: &Importer, row: proto::ImportRow, validate_only
         Some(Resource::Member(member)) => {
             let (parent, id) = split("member.name", &member.name, "members")?;
             let message = proto::CreateMemberRequest { parent, user: format!("users/{id}"), validate_only, ..Default::default() };
-            let (_, name, _) = member::read_create(&importer.request(message.clone(), deadline))?;
-            Ok((Single::Member(message), Draft::Member(name)))
+            let (_, draft) = member::read_create(&importer.request(message.clone(), deadline))?;
+            Ok((Single::Member(message), Draft::Member(draft.name)))
         }
         Some(Resource::RoleBinding(binding)) => {
             let named = !binding.name.is_empty();

@@ -11,7 +11,10 @@ use service::{
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use super::role_binding::{read_components, read_condition};
+use super::{
+    MOST_AT_ONCE,
+    role_binding::{read_components, read_condition},
+};
 use crate::{
     feed,
     invitation::{Cursor, Draft, Invitation, Offer, Resending, State, Token},
@@ -21,9 +24,6 @@ use crate::{
     store::invitation::InvitationFilter,
     user::Email,
 };
-
-/// How many can be invited by one call.
-const MOST_AT_ONCE: usize = 100;
 
 pub(crate) fn read_create(request: &Request<proto::CreateInvitationRequest>) -> Result<(WriteCall, Draft), Status> {
     let mut fields = Fields::default();

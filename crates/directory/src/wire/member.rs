@@ -10,32 +10,65 @@ use service::{
 };
 use tonic::{Request, Status};
 
-use super::role_binding::{read_components, read_condition};
+use super::{
+    each_once, read_batch, read_parent,
+    role_binding::{read_components, read_condition},
+};
 use crate::{
     feed,
-    member::{MemberChange, Participant, Removed, member_name, user_of},
+    member::{MemberChange, Participant, Removed, Wanted, member_name, user_of},
     role_binding::{Assignment, RoleBinding},
     store::member::MemberFilter,
 };
 
 /// A member has at most so many roles in one call.
 const MOST_ROLES: usize = 200;
+/// And several together so many.
+const MOST_ROLES_TOGETHER: usize = 1000;
 
 /// A member to be, and the roles that they get.
-pub(crate) fn read_create(request: &Request<proto::CreateMemberRequest>) -> Result<(WriteCall, MemberName, Vec<Assignment>), Status> {
-    let mut fields = Fields::default();
-    let call = Call::writing(request, "directory.v1.MemberService/CreateMember", &mut fields)?;
-    let (name, roles) = read_draft(&mut fields, "", request.get_ref());
-    let name = fields.finish(name)?;
-    Ok((call, name, roles))
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) name: MemberName,
+    pub(crate) roles: Vec<Assignment>,
 }
 
-fn read_draft(fields: &mut Fields, place: &str, message: &proto::CreateMemberRequest) -> (Option<MemberName>, Vec<Assignment>) {
-    let organization = fields.organization(&format!("{place}parent"), &message.parent);
-    let user = fields.parse(&format!("{place}user"), &message.user, UserName::parse);
-    let name = organization.zip(user).and_then(|(organization, user)| member_name(&organization, &user));
-    let roles = name.as_ref().map(|name| read_roles(fields, &format!("{place}roles"), name, &message.roles)).unwrap_or_default();
-    (name, roles)
+pub(crate) fn read_create(request: &Request<proto::CreateMemberRequest>) -> Result<(WriteCall, Draft), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.MemberService/CreateMember", &mut fields)?;
+    let organization = fields.organization("parent", &request.get_ref().parent);
+    let draft = read_draft(&mut fields, "", organization.as_ref(), request.get_ref());
+    Ok((call, fields.finish(draft)?))
+}
+
+pub(crate) fn read_batch_create(request: &Request<proto::BatchCreateMembersRequest>) -> Result<(WriteCall, NodeName, Vec<Draft>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.MemberService/BatchCreateMembers", &mut fields)?;
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    let drafts = read_batch(&mut fields, &message.requests, |fields, place, one| {
+        read_parent(fields, place, &one.parent, &message.parent);
+        read_draft(fields, &format!("{place}."), organization.as_ref(), one)
+    });
+    if drafts.len() == message.requests.len() {
+        each_once(&mut fields, &drafts, |draft| draft.name.clone(), |at| format!("requests[{at}].user"));
+    }
+    few_enough(&mut fields, drafts.iter().map(|draft| draft.roles.len()).sum());
+    Ok((call, fields.finish(organization)?, drafts))
+}
+
+/// Reads who is to be taken in; `prefix` is what comes before the fields' paths.
+fn read_draft(fields: &mut Fields, prefix: &str, organization: Option<&NodeName>, message: &proto::CreateMemberRequest) -> Option<Draft> {
+    let user = fields.parse(&format!("{prefix}user"), &message.user, UserName::parse);
+    let name = member_name(organization?, &user?)?;
+    let roles = read_roles(fields, &format!("{prefix}roles"), &name, &message.roles);
+    Some(Draft { name, roles })
+}
+
+fn few_enough(fields: &mut Fields, roles: usize) {
+    if roles > MOST_ROLES_TOGETHER {
+        fields.wrong("requests", format!("at most {MOST_ROLES_TOGETHER} roles together"));
+    }
 }
 
 /// Reads what a member shall hold.
@@ -108,36 +141,61 @@ pub(crate) fn read_list(service: &Service, request: &Request<proto::ListMembersR
 }
 
 /// What shall be otherwise; the last is whether somebody who is not a member becomes one.
-pub(crate) fn read_update(
-    request: &Request<proto::UpdateMemberRequest>,
-) -> Result<(WriteCall, MemberName, MemberChange, Etag, bool), Status> {
+pub(crate) fn read_update(request: &Request<proto::UpdateMemberRequest>) -> Result<(WriteCall, Wanted, bool), Status> {
     let mut fields = Fields::default();
     let call = Call::writing(request, "directory.v1.MemberService/UpdateMember", &mut fields)?;
+    let wanted = read_wanted(&mut fields, "", request.get_ref());
+    Ok((call, fields.finish(wanted)?, request.get_ref().allow_missing))
+}
+
+pub(crate) fn read_batch_update(request: &Request<proto::BatchUpdateMembersRequest>) -> Result<(WriteCall, NodeName, Vec<Wanted>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.MemberService/BatchUpdateMembers", &mut fields)?;
     let message = request.get_ref();
-    let member = fields.required("member", message.member.clone());
-    let name = fields.parse("member.name", &member.name, MemberName::parse);
+    let organization = fields.organization("parent", &message.parent);
+    let all = read_batch(&mut fields, &message.requests, |fields, place, one| {
+        if one.allow_missing {
+            fields.wrong(format!("{place}.allow_missing"), "false; take users in by BatchCreateMembers");
+        }
+        let wanted = read_wanted(fields, &format!("{place}."), one)?;
+        if let Some(organization) = organization.as_ref().filter(|organization| wanted.name.organization() != **organization) {
+            fields.wrong(format!("{place}.member.name"), format!("a member of `{organization}`"));
+        }
+        Some(wanted)
+    });
+    if all.len() == message.requests.len() {
+        each_once(&mut fields, &all, |wanted| wanted.name.clone(), |at| format!("requests[{at}].member.name"));
+    }
+    few_enough(&mut fields, all.iter().filter_map(|wanted| wanted.change.roles.as_ref()).map(Vec::len).sum());
+    Ok((call, fields.finish(organization)?, all))
+}
+
+/// Reads what shall be otherwise; `prefix` is what comes before the fields' paths.
+fn read_wanted(fields: &mut Fields, prefix: &str, message: &proto::UpdateMemberRequest) -> Option<Wanted> {
+    let path = |field: &str| format!("{prefix}member.{field}");
+    let member = fields.required(&format!("{prefix}member"), message.member.clone());
+    let name = fields.parse(&path("name"), &member.name, MemberName::parse);
     let changeable = [("state", member.state() != State::Unspecified), ("roles", !member.roles.is_empty())];
-    let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
+    let chosen = fields.mask_at(&format!("{prefix}update_mask"), message.update_mask.as_ref(), &changeable);
     let suspended = match member.state() {
         _ if !chosen.contains("state") => None,
         State::Active => Some(false),
         State::Suspended => Some(true),
         State::Unspecified => {
-            fields.wrong("member.state", "`STATE_ACTIVE` or `STATE_SUSPENDED`");
+            fields.wrong(path("state"), "`STATE_ACTIVE` or `STATE_SUSPENDED`");
             None
         }
     };
     let roles = name.as_ref().filter(|_| chosen.contains("roles"));
-    let roles = roles.map(|name| read_roles(&mut fields, "member.roles", name, &member.roles));
+    let roles = roles.map(|name| read_roles(fields, &path("roles"), name, &member.roles));
     if chosen.is_empty() && !message.allow_missing {
-        fields.wrong("update_mask", "`state` or `roles`: something to change");
+        fields.wrong(format!("{prefix}update_mask"), "`state` or `roles`: something to change");
     }
     if message.allow_missing && suspended == Some(true) {
-        fields.wrong("member.state", "`STATE_ACTIVE` with `allow_missing`: nobody is taken in suspended");
+        fields.wrong(path("state"), "`STATE_ACTIVE` with `allow_missing`: nobody is taken in suspended");
     }
-    let expected = fields.etag("member.etag", &member.etag);
-    let name = fields.finish(name)?;
-    Ok((call, name, MemberChange { suspended, roles }, expected, message.allow_missing))
+    let etag = fields.etag(&path("etag"), &member.etag);
+    Some(Wanted { name: name?, change: MemberChange { suspended, roles }, etag, place: prefix.trim_end_matches('.').to_owned() })
 }
 
 pub(crate) fn read_delete(request: &Request<proto::DeleteMemberRequest>) -> Result<(WriteCall, MemberName, Etag), Status> {

@@ -13,6 +13,7 @@ use service::{
 };
 use tonic::{Request, Status};
 
+use super::{each_once, read_batch, read_parent};
 use crate::{
     assignable::{Listed, Offer},
     feed,
@@ -31,35 +32,77 @@ pub(crate) struct Draft {
     pub(crate) assigned: Assignment,
 }
 
+/// What of which binding shall be otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Amendment {
+    pub(crate) name: BindingName,
+    pub(crate) change: RoleBindingChange,
+    pub(crate) etag: Etag,
+}
+
+/// Which binding to take away.
+#[derive(Clone, Debug)]
+pub(crate) struct Revocation {
+    pub(crate) name: BindingName,
+    pub(crate) etag: Etag,
+}
+
 pub(crate) fn read_create(request: &Request<proto::CreateRoleBindingRequest>) -> Result<(WriteCall, Draft), Status> {
     let mut fields = Fields::default();
     let call = Call::writing(request, "directory.v1.RoleBindingService/CreateRoleBinding", &mut fields)?;
     let message = request.get_ref();
     let organization = fields.organization("parent", &message.parent);
-    let id = fields.id("role_binding_id", &message.role_binding_id);
-    let binding = fields.required("role_binding", message.role_binding.clone());
-    let principal = fields.parse("role_binding.principal", &binding.principal, Principal::parse);
-    let role = fields.parse("role_binding.role", &binding.role, RoleName::parse);
-    let node = fields.parse("role_binding.node", &binding.node, NodeName::parse);
-    if let (Some(organization), Some(node)) = (&organization, &node)
+    let draft = read_draft(&mut fields, "", organization.as_ref(), message);
+    Ok((call, fields.finish(draft)?))
+}
+
+pub(crate) fn read_batch_create(
+    request: &Request<proto::BatchCreateRoleBindingsRequest>,
+) -> Result<(WriteCall, NodeName, Vec<Draft>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.RoleBindingService/BatchCreateRoleBindings", &mut fields)?;
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    let drafts = read_batch(&mut fields, &message.requests, |fields, place, one| {
+        read_parent(fields, place, &one.parent, &message.parent);
+        read_draft(fields, &format!("{place}."), organization.as_ref(), one)
+    });
+    if drafts.len() == message.requests.len() {
+        each_once(&mut fields, &drafts, |draft| draft.name.clone(), |at| format!("requests[{at}].role_binding_id"));
+        let held = |draft: &Draft| (draft.assigned.principal.clone(), draft.assigned.role.clone(), draft.assigned.node.clone());
+        each_once(&mut fields, &drafts, held, |at| format!("requests[{at}].role_binding"));
+    }
+    Ok((call, fields.finish(organization)?, drafts))
+}
+
+/// Reads what is to be given; `prefix` is what comes before the fields' paths.
+fn read_draft(
+    fields: &mut Fields,
+    prefix: &str,
+    organization: Option<&NodeName>,
+    message: &proto::CreateRoleBindingRequest,
+) -> Option<Draft> {
+    let path = |field: &str| format!("{prefix}role_binding.{field}");
+    let id = fields.id(&format!("{prefix}role_binding_id"), &message.role_binding_id);
+    let binding = fields.required(&format!("{prefix}role_binding"), message.role_binding.clone());
+    let principal = fields.parse(&path("principal"), &binding.principal, Principal::parse);
+    let role = fields.parse(&path("role"), &binding.role, RoleName::parse);
+    let node = fields.parse(&path("node"), &binding.node, NodeName::parse);
+    if let (Some(organization), Some(node)) = (organization, &node)
         && node.organization() != *organization
     {
-        fields.wrong("role_binding.node", format!("`{organization}`, or something in it"));
+        fields.wrong(path("node"), format!("`{organization}`, or something in it"));
     }
-    let components = read_components(&mut fields, "role_binding.components", binding.components.as_ref());
-    let condition = read_condition(&mut fields, "role_binding.condition", binding.condition.as_ref());
-    let expire_time = fields.time("role_binding.expire_time", binding.expire_time.as_ref());
+    let components = read_components(fields, &path("components"), binding.components.as_ref());
+    let condition = read_condition(fields, &path("condition"), binding.condition.as_ref());
+    let expire_time = fields.time(&path("expire_time"), binding.expire_time.as_ref());
     let sponsor = match binding.sponsor.as_str() {
         "" => None,
-        text => fields.parse("role_binding.sponsor", text, Sponsor::parse),
+        text => fields.parse(&path("sponsor"), text, Sponsor::parse),
     };
     let name = organization.and_then(|organization| BindingName::parse(&format!("{organization}/roleBindings/{id}")).ok());
-    let draft = || {
-        let assigned = Assignment { principal: principal?, role: role?, node: node?, components, condition, expire_time, sponsor };
-        Some(Draft { name: name?, assigned })
-    };
-    let draft = draft();
-    Ok((call, fields.finish(draft)?))
+    let assigned = Assignment { principal: principal?, role: role?, node: node?, components, condition, expire_time, sponsor };
+    Some(Draft { name: name?, assigned })
 }
 
 pub(crate) fn read_get(request: &Request<proto::GetRoleBindingRequest>) -> Result<(Call, BindingName), Status> {
@@ -127,29 +170,56 @@ pub(crate) fn read_list(
     Ok((call, page, fields.finish(filter)?))
 }
 
-pub(crate) fn read_update(
-    request: &Request<proto::UpdateRoleBindingRequest>,
-) -> Result<(WriteCall, BindingName, RoleBindingChange, Etag), Status> {
+pub(crate) fn read_update(request: &Request<proto::UpdateRoleBindingRequest>) -> Result<(WriteCall, Amendment), Status> {
     let mut fields = Fields::default();
     let call = Call::writing(request, "directory.v1.RoleBindingService/UpdateRoleBinding", &mut fields)?;
+    let amendment = read_amendment(&mut fields, "", request.get_ref());
+    Ok((call, fields.finish(amendment)?))
+}
+
+pub(crate) fn read_batch_update(
+    request: &Request<proto::BatchUpdateRoleBindingsRequest>,
+) -> Result<(WriteCall, NodeName, Vec<Amendment>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.RoleBindingService/BatchUpdateRoleBindings", &mut fields)?;
     let message = request.get_ref();
-    let binding = fields.required("role_binding", message.role_binding.clone());
-    let name = fields.parse("role_binding.name", &binding.name, BindingName::parse);
+    let organization = fields.organization("parent", &message.parent);
+    let amendments = read_batch(&mut fields, &message.requests, |fields, place, one| {
+        let amendment = read_amendment(fields, &format!("{place}."), one)?;
+        is_inside(fields, &format!("{place}.role_binding.name"), &amendment.name, organization.as_ref());
+        Some(amendment)
+    });
+    if amendments.len() == message.requests.len() {
+        each_once(&mut fields, &amendments, |one| one.name.clone(), |at| format!("requests[{at}].role_binding.name"));
+    }
+    Ok((call, fields.finish(organization)?, amendments))
+}
+
+/// Reads what shall be otherwise; `prefix` is what comes before the fields' paths.
+fn read_amendment(fields: &mut Fields, prefix: &str, message: &proto::UpdateRoleBindingRequest) -> Option<Amendment> {
+    let path = |field: &str| format!("{prefix}role_binding.{field}");
+    let binding = fields.required(&format!("{prefix}role_binding"), message.role_binding.clone());
+    let name = fields.parse(&path("name"), &binding.name, BindingName::parse);
     let changeable = [
         ("role", !binding.role.is_empty()),
         ("components", binding.components.is_some()),
         ("condition", binding.condition.is_some()),
         ("expire_time", binding.expire_time.is_some()),
     ];
-    let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
-    let role = chosen.contains("role").then(|| fields.parse("role_binding.role", &binding.role, RoleName::parse)).flatten();
-    let components =
-        chosen.contains("components").then(|| read_components(&mut fields, "role_binding.components", binding.components.as_ref()));
-    let condition = chosen.contains("condition").then(|| read_condition(&mut fields, "role_binding.condition", binding.condition.as_ref()));
-    let expire_time = chosen.contains("expire_time").then(|| fields.time("role_binding.expire_time", binding.expire_time.as_ref()));
-    let expected = fields.etag("role_binding.etag", &binding.etag);
-    let name = fields.finish(name)?;
-    Ok((call, name, RoleBindingChange { role, components, condition, expire_time }, expected))
+    let chosen = fields.mask_at(&format!("{prefix}update_mask"), message.update_mask.as_ref(), &changeable);
+    let role = chosen.contains("role").then(|| fields.parse(&path("role"), &binding.role, RoleName::parse)).flatten();
+    let components = chosen.contains("components").then(|| read_components(fields, &path("components"), binding.components.as_ref()));
+    let condition = chosen.contains("condition").then(|| read_condition(fields, &path("condition"), binding.condition.as_ref()));
+    let expire_time = chosen.contains("expire_time").then(|| fields.time(&path("expire_time"), binding.expire_time.as_ref()));
+    let etag = fields.etag(&path("etag"), &binding.etag);
+    Some(Amendment { name: name?, change: RoleBindingChange { role, components, condition, expire_time }, etag })
+}
+
+/// Notes a binding of another organization.
+fn is_inside(fields: &mut Fields, path: &str, name: &BindingName, organization: Option<&NodeName>) {
+    if let Some(organization) = organization.filter(|organization| name.organization() != **organization) {
+        fields.wrong(path, format!("a binding of `{organization}`"));
+    }
 }
 
 pub(crate) fn read_delete(request: &Request<proto::DeleteRoleBindingRequest>) -> Result<(WriteCall, BindingName, Etag), Status> {
@@ -159,6 +229,26 @@ pub(crate) fn read_delete(request: &Request<proto::DeleteRoleBindingRequest>) ->
     let name = fields.parse("name", &message.name, BindingName::parse);
     let expected = fields.etag("etag", &message.etag);
     Ok((call, fields.finish(name)?, expected))
+}
+
+pub(crate) fn read_batch_delete(
+    request: &Request<proto::BatchDeleteRoleBindingsRequest>,
+) -> Result<(WriteCall, NodeName, Vec<Revocation>), Status> {
+    let mut fields = Fields::default();
+    let call = Call::writing(request, "directory.v1.RoleBindingService/BatchDeleteRoleBindings", &mut fields)?;
+    let message = request.get_ref();
+    let organization = fields.organization("parent", &message.parent);
+    let names = read_batch(&mut fields, &message.requests, |fields, place, one| {
+        let path = format!("{place}.name");
+        let name = fields.parse(&path, &one.name, BindingName::parse);
+        let etag = fields.etag(&format!("{place}.etag"), &one.etag);
+        is_inside(fields, &path, name.as_ref()?, organization.as_ref());
+        Some(Revocation { name: name?, etag })
+    });
+    if names.len() == message.requests.len() {
+        each_once(&mut fields, &names, |one| one.name.clone(), |at| format!("requests[{at}].name"));
+    }
+    Ok((call, fields.finish(organization)?, names))
 }
 
 pub(crate) fn read_list_assignable(request: &Request<proto::ListAssignableRolesRequest>) -> Result<(Call, Offer), Status> {
@@ -323,7 +413,7 @@ mod tests {
             update_mask: Some(prost_types::FieldMask { paths: vec!["expire_time".to_owned()] }),
             ..proto::UpdateRoleBindingRequest::default()
         };
-        let (_, _, change, _) = read_update(&request(message)).unwrap();
-        assert_eq!(change, RoleBindingChange { expire_time: Some(None), ..RoleBindingChange::default() });
+        let (_, amendment) = read_update(&request(message)).unwrap();
+        assert_eq!(amendment.change, RoleBindingChange { expire_time: Some(None), ..RoleBindingChange::default() });
     }
 }

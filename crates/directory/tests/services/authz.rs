@@ -100,9 +100,11 @@ impl Sayings {
                 let role = format!("invites to {}", binding.role);
                 [format!("{actor} invites"), "invites".to_owned(), role].iter().all(|denied| !self.denied.contains(denied))
             }
+            Kind::Assign(assign) => !self.denied.contains(&format!("assigns {}", assign.binding.as_ref().unwrap().role)),
+            Kind::Change(change) => !self.denied.contains(&format!("assigns {}", change.to.as_ref().unwrap().role)),
             Kind::Revoke(binding) => {
                 self.asked.push(format!("{actor} revokes {binding}"));
-                !self.denied.contains(&format!("{actor} revokes"))
+                [format!("{actor} revokes"), format!("revokes {binding}")].iter().all(|denied| !self.denied.contains(denied))
             }
             _ => true,
         }

@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod authz;
+mod batches;
 mod imports;
 mod installation;
 mod invitations;
@@ -75,6 +76,13 @@ both_stores! {
     invitations::what_happens_to_invitations_is_told_once_in_order_and_without_secrets,
     invitations::a_verdict_about_an_invitation_is_that_of_the_call,
     invitations::all_that_is_wrong_with_an_invitation_is_said_at_once,
+    batches::several_roles_are_given_by_one_commit_or_none,
+    batches::of_several_roles_the_first_that_cannot_be_given_is_named,
+    batches::several_bindings_are_changed_at_once_so_that_two_change_places,
+    batches::several_bindings_are_revoked_by_one_commit_or_none,
+    batches::several_are_taken_in_with_their_roles_by_one_commit_or_none,
+    batches::several_members_are_changed_at_once_so_that_two_change_places,
+    batches::members_that_stay_stay_by_every_batch,
     audit::a_node_has_the_trail_of_what_is_at_and_in_it_in_pages_that_stay,
     audit::who_may_not_see_a_trail_does_not_learn_of_it,
     imports::rows_are_there_once_however_often_they_are_imported,
