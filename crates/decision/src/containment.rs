@@ -3,6 +3,9 @@
 //! Grants are compared, not gates: a grant covers the same grant under the same conditions or fewer, at least as widely, at least as
 //! long. What is compared are *extents*: one permission on one type of node, somewhere at or below one node.
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use smallvec::SmallVec;
@@ -71,7 +74,7 @@ pub(crate) fn covered<'v>(rules: &Rules<'v>, subject: &Subject<'v>, path: &Path,
     match proposal.role {
         ProposedRole::System(index) => {
             if let Some(role) = rules.role(index) {
-                proposed_role(rules, proposal, role, node_type, &Under::new(), node_type != ORGANIZATION, &mut given, 0);
+                proposed_role(rules, proposal, role, node_type, &Under::new(), node_type != ORGANIZATION, &mut given);
             }
         }
         ProposedRole::Custom(custom) => {
@@ -178,13 +181,12 @@ fn comes_with(model: &RoleModel, had: PermissionIndex, wanted: PermissionIndex, 
         let implied = &model.permissions()[usize::from(index)];
         for implying in &implied.implied_by {
             let rules = &model.permissions()[usize::from(*implying)];
-            let reserved = model.components().get(usize::from(rules.component)).is_some_and(|component| component.reserved);
             let no_stricter = !rules.nobody
                 && rules.types.contains(node_type)
                 && (rules.kinds.is_empty() || (!implied.kinds.is_empty() && implied.kinds.iter().all(|kind| rules.kinds.contains(kind))))
                 && (!rules.active_account || implied.active_account)
                 && (rules.organization_has.is_empty() || rules.organization_has == implied.organization_has)
-                && (reserved || rules.component == implied.component);
+                && rules.component == implied.component;
             if no_stricter && !reached.contains(implying) {
                 reached.push(*implying);
             }
@@ -262,7 +264,6 @@ fn role_extents<'r>(
 }
 
 /// What a proposed role gives at its node, or an implied one below it.
-#[expect(clippy::too_many_arguments, reason = "one walk down the roles that imply each other")]
 fn proposed_role<'p>(
     rules: &Rules<'p>,
     proposal: &Proposal<'p>,
@@ -271,7 +272,6 @@ fn proposed_role<'p>(
     under: &Under,
     upward: bool,
     given: &mut Vec<Extent<'p>>,
-    depth: usize,
 ) {
     let model = &rules.installed.model;
     let in_customers = under.iter().any(|(_, in_customers)| *in_customers);
@@ -293,10 +293,10 @@ fn proposed_role<'p>(
         let region = if in_customers { Region::AwayUpward } else { Region::HomeUpward };
         given.extend(role.upward.iter().map(|permission| extent(*permission, organizations(), region, None)));
     }
-    each_implied_below(rules, role, held_at, in_customers, depth, &mut |implied, below| {
+    each_implied_below(rules, role, held_at, in_customers, &mut |implied, below| {
         let mut under = under.clone();
         under.push(below);
-        proposed_role(rules, proposal, implied, below.0, &under, below.0 != ORGANIZATION, given, depth + 1);
+        proposed_role(rules, proposal, implied, below.0, &under, below.0 != ORGANIZATION, given);
     });
 }
 
@@ -312,13 +312,9 @@ fn each_implied_below<'r>(
     role: &'r Role,
     held_at: TypeIndex,
     in_customers: bool,
-    depth: usize,
     visit: &mut dyn FnMut(&'r Role, (TypeIndex, bool)),
 ) {
-    // Implication goes strictly down; more levels than this there are not.
-    if depth > 8 {
-        return;
-    }
+    // This ends whatever the roles imply: at home it goes strictly down, and it goes into customers once.
     for (implied, through_customers) in &role.implies {
         let Some(role) = rules.role(*implied) else { continue };
         let at_home = role.held_at != held_at && at_or_below(&rules.installed.model, held_at).contains(role.held_at);
@@ -452,7 +448,7 @@ fn own_implied<'v>(
     found: &mut Vec<(&'v Role, Under)>,
 ) {
     let in_customers = under.iter().any(|(_, in_customers)| *in_customers);
-    each_implied_below(rules, role, held_at, in_customers, under.len(), &mut |implied, below| {
+    each_implied_below(rules, role, held_at, in_customers, &mut |implied, below| {
         let through = role.implies.iter().any(|(index, through)| *through && rules.role(*index).is_some_and(|role| role.id == implied.id));
         let home_only = !through;
         // What the implied role requires has to be held here already: what is held below is not known.

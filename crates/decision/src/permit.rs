@@ -509,7 +509,7 @@ impl<'v> Case<'v> {
             Outcome::Allow(grant) => {
                 if let Some(bound) = self.view().bound(&grant.binding) {
                     let via = subject.via(bound);
-                    rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds, 0);
+                    rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds);
                 }
                 Ok(())
             }
@@ -608,7 +608,7 @@ impl<'v> Case<'v> {
         let proposal = Proposal { role, condition, expires, leaves };
         let covered: Covered<'v> = covered(&self.question.rules, subject, &self.question.path, &proposal);
         for (bound, via) in covered.map_err(|what| Refusal::NotContained { what })? {
-            rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds, 0);
+            rest_on_binding(&self.question.rules, subject, &self.question.path, bound, via, &mut self.grounds);
         }
         Ok(())
     }

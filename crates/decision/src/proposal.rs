@@ -1,5 +1,8 @@
 //! Whether a proposed binding or custom role makes sense, whoever proposes it.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     condition::Condition,
     containment::at_or_below,
@@ -246,9 +249,7 @@ fn sponsored_principal(rules: &Rules<'_>, organization: &NodeName, principal: &P
 
 /// Whether a proposed custom role makes sense in an organization of a kind.
 pub(crate) fn check_role(model: &RoleModel, kind: OrganizationKind, role: &CustomRole) -> Result<TypeIndex, RoleFault> {
-    if model.document().custom_roles.is_none() || !matches!(role.name.owner(), RoleOwner::Organization(_)) {
-        return Err(RoleFault::NoCustomRoles);
-    }
+    // Where there are no custom roles, they are held nowhere.
     let held_at = model.type_index(&role.held_at).filter(|held_at| model.custom_held_at().contains(*held_at));
     let held_at = held_at.ok_or_else(|| RoleFault::HeldAt(role.held_at.clone()))?;
     let reach = at_or_below(model, held_at);

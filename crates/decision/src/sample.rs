@@ -51,8 +51,13 @@ pub(crate) const NOW: Timestamp = Timestamp(1_000_000_000);
 
 /// A view of a world of the sample model.
 pub(crate) fn view(world: &str) -> View {
+    view_of(MODEL, world)
+}
+
+/// A view of a world of another model of the same name.
+pub(crate) fn view_of(model: &str, world: &str) -> View {
     let mut view = View::default();
-    let document: crate::document::Document = serde_saphyr::from_str(MODEL).unwrap();
+    let document: crate::document::Document = serde_saphyr::from_str(model).unwrap();
     assert_eq!(crate::validate::validate(&document), Vec::new());
     let revision = Record::ModelRevision(ModelRevision { model: "sample".to_owned(), revision: 1, document });
     let world: World = serde_saphyr::from_str(world).unwrap();

@@ -33,7 +33,6 @@ pub(super) fn rest_on_binding<'v>(
     bound: &'v Bound,
     via: Via,
     grounds: &mut Grounds,
-    depth: usize,
 ) {
     let view = rules.view;
     let tree = |name: &NodeName| tree_of(view, name);
@@ -46,10 +45,6 @@ pub(super) fn rest_on_binding<'v>(
     }
     grounds.expires = earliest(grounds.expires, earliest(bound.expires, rules.sponsor_expiry(bound)));
     grounds.trees.extend(bound.sponsor.as_deref().and_then(|sponsor| sponsor_tree(view, sponsor)));
-    // Roles require each other in no circle, and not deeper than there are roles.
-    if depth > rules.installed.model.roles().len() {
-        return;
-    }
     let on_path = asked.steps().iter().position(|step| step.id == Some(bound.node));
     let aside = Path::of(view, &slot.name);
     let (path, at) = on_path.map_or((&aside, 0), |at| (asked, at));
@@ -61,7 +56,8 @@ pub(super) fn rest_on_binding<'v>(
         }
         false
     });
+    // This ends: a model whose roles require each other in a circle is refused.
     for (other, _) in required {
-        rest_on_binding(rules, subject, asked, other, subject.via(other), grounds, depth + 1);
+        rest_on_binding(rules, subject, asked, other, subject.via(other), grounds);
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     document::{ConditionUse, Grant},
     name::PartnershipName,
-    sample::{NOW, node, user, view},
+    sample::{MODEL, NOW, node, user, view, view_of},
 };
 
 const WORLD: &str = "
@@ -127,6 +127,30 @@ fn an_implied_role_covers_itself_and_an_unconditional_grant_covers_a_conditional
 }
 
 #[test]
+fn who_is_invited_needs_the_inviting_permission_of_the_role_if_it_has_one() {
+    let mut view = view_of(&MODEL.replace("{ id: manager,", "{ id: manager, invite_with: campaigns.update,"), WORLD);
+    let mut own = view.binding(&binding("mark-manager-a")).unwrap();
+    own.components = map(&[("campaigns", Level::Edit)]);
+    view.apply("", Some(crate::record::Record::Binding(own)));
+    let may = |who: &str, path, what: &str, at: &str| {
+        let components = if what == "manager" { map(&[("campaigns", Level::View)]) } else { None };
+        let binding = Binding { components, expires: Some(Timestamp(NOW.0 + 1)), ..proposal("sam", what, at) };
+        permit(&view, &Actor::User(user(who)), &Requirement::Assign { binding, path }, NOW).map(drop)
+    };
+    let at = "acme/accounts/a";
+    let lacking = |permission: &str| Err(Refusal::NotAllowed { permission: permission.to_owned(), node: node(at) });
+    // Mark may update campaigns and not assign, Tim the other way round.
+    assert_eq!(may("mark", AssignPath::Invite, "manager", at), Ok(()));
+    assert_eq!(may("mark", AssignPath::Assign, "manager", at), lacking("people.assign"));
+    assert_eq!(may("tim", AssignPath::Invite, "manager", at), lacking("campaigns.update"));
+    assert_eq!(may("tim", AssignPath::Assign, "manager", at), Ok(()));
+    // A role that has none is offered by who may give it.
+    assert_eq!(may("wendy", AssignPath::Invite, "designer", "acme/workspaces/w"), Ok(()));
+    assert_eq!(may("tim", AssignPath::Invite, "organizations/acme/roles/assigner", at), Ok(()));
+    assert_eq!(may("mark", AssignPath::Invite, "organizations/acme/roles/assigner", at), lacking("people.assign"));
+}
+
+#[test]
 fn a_conditional_grant_covers_only_the_same_condition() {
     let mut view = view(WORLD);
     let held = ConditionUse { id: "budget-below".to_owned(), params: BTreeMap::from([("most".to_owned(), 10.into())]) };
@@ -202,6 +226,47 @@ fn joining_a_group_is_being_given_its_roles() {
     assert!(join("adam").is_ok());
 }
 
+#[test]
+fn who_joins_a_group_gets_what_the_groups_around_it_hold() {
+    let world =
+        WORLD.replace("groups: [{ id: buyers, members: [sam] }]", "groups: [{ id: team }, { id: buyers, members: [sam, groups/team] }]");
+    let mut view = view(&world);
+    let change = |view: &View, who: &str| {
+        let group = GroupName::parse("organizations/acme/groups/team").unwrap();
+        let member = GroupMember::User(user("sam"));
+        let join = Requirement::JoinGroup { group: group.clone(), member: member.clone() };
+        let leave = Requirement::LeaveGroup { group, member };
+        [join, leave].map(|requirement| permit(view, &Actor::User(user(who)), &requirement, NOW).is_ok())
+    };
+    assert_eq!(change(&view, "adam"), [true, true]);
+    assert_eq!(change(&view, "sam"), [false, false]);
+    // Until what they hold has ended.
+    let mut given = view.binding(&binding("buyers-manager-a")).unwrap();
+    given.expires = Some(Timestamp(NOW.0 + 1));
+    view.apply("", Some(crate::record::Record::Binding(given.clone())));
+    assert_eq!(change(&view, "sam"), [false, false]);
+    given.expires = Some(NOW);
+    view.apply("", Some(crate::record::Record::Binding(given)));
+    assert_eq!(change(&view, "sam"), [true, true]);
+}
+
+#[test]
+fn what_a_group_holds_in_a_customer_needs_authority_there() {
+    let world = format!("{WORLD}  - {{ id: customer, parent: acme/workspaces/w, accounts: [{{ id: x }}] }}\n");
+    let mut view = view(&world);
+    let mut given = view.binding(&binding("buyers-manager-a")).unwrap();
+    view.apply(given.name.as_str(), None);
+    given.name = BindingName::parse("organizations/customer/roleBindings/buyers").unwrap();
+    (given.node, given.sponsor) = (node("customer/accounts/x"), Some(Sponsor::Workspace(node("acme/workspaces/w"))));
+    view.apply("", Some(crate::record::Record::Binding(given)));
+    let join = |who: &str| {
+        let group = GroupName::parse("organizations/acme/groups/buyers").unwrap();
+        permit(&view, &Actor::User(user(who)), &Requirement::JoinGroup { group, member: GroupMember::User(user("sam")) }, NOW)
+    };
+    assert!(join("olga").is_ok());
+    assert_eq!(join("adam"), Err(Refusal::NotAllowed { permission: "people.assign".to_owned(), node: node("customer/accounts/x") }));
+}
+
 fn partnership(name: &str) -> PartnershipName {
     PartnershipName::parse(&format!("organizations/{name}")).unwrap()
 }
@@ -245,6 +310,21 @@ fn a_partnership_is_widened_by_those_who_may_assign_what_it_sponsors() {
     // What somebody has by the partnership itself is what it allows now.
     assert!(widen("pia", &present).is_ok());
     assert!(matches!(widen("pia", &lasting), Err(Refusal::NotContained { .. })));
+}
+
+#[test]
+fn what_has_ended_is_not_widened() {
+    let mut view = view(WORLD);
+    let present = view.partnership(&partnership("acme/partnerships/p1")).unwrap().clone();
+    let to = Partnership { expires: None, ..present };
+    let requirement = Requirement::WidenPartnership { binding: binding("pia-manager-b"), to };
+    let mut widens_at = |expires| {
+        let bound = Binding { expires: Some(expires), ..view.binding(&binding("pia-manager-b")).unwrap() };
+        view.apply("", Some(crate::record::Record::Binding(bound)));
+        permit(&view, &Actor::User(user("sam")), &requirement, NOW).is_ok()
+    };
+    assert!(!widens_at(Timestamp(NOW.0 + 1)));
+    assert!(widens_at(NOW));
 }
 
 #[test]
@@ -295,6 +375,25 @@ fn a_custom_role_is_within_its_author_and_never_the_authors_own() {
     let edit = custom("assigner", "account", permissions(&["campaigns.view"]));
     assert_eq!(permit(&view, &Actor::User(user("adam")), &edit, NOW), Err(Refusal::OwnRole));
     assert!(permit(&view, &Actor::Platform, &edit, NOW).is_ok());
+    // One that has ended is held no more.
+    let mut ends_at = |expires| {
+        let bound = Binding { expires: Some(expires), ..view.binding(&binding("own")).unwrap() };
+        view.apply("", Some(crate::record::Record::Binding(bound)));
+        permit(&view, &Actor::User(user("adam")), &edit, NOW).map(drop)
+    };
+    assert_eq!(ends_at(Timestamp(NOW.0 + 1)), Err(Refusal::OwnRole));
+    assert_eq!(ends_at(NOW), Ok(()));
+}
+
+#[test]
+fn who_defines_custom_roles_needs_the_models_permission_for_it_too() {
+    let define = custom("new", "account", permissions(&["campaigns.view"]));
+    let in_model = |model: &str| permit(&view_of(model, WORLD), &Actor::User(user("adam")), &define, NOW).map(drop);
+    assert_eq!(in_model(MODEL), Ok(()));
+    let lacking = Refusal::NotAllowed { permission: "people.custom".to_owned(), node: node("acme") };
+    assert_eq!(in_model(&MODEL.replace("[people.assign, people.custom]", "[people.assign]")), Err(lacking));
+    // If it says one.
+    assert_eq!(in_model(&MODEL.replace("define_with: people.custom, ", "")), Ok(()));
 }
 
 #[test]
@@ -315,6 +414,31 @@ fn a_permit_names_every_tree_that_it_rests_on_and_lapses_with_what_ends_first() 
     assert_eq!(grounds.terms.node_type, "account");
     assert_eq!(grounds.terms.required_roles.len(), 1);
     assert_eq!(grounds.terms.membership.default, Some(role("standard")));
+    assert_eq!(grounds.terms.model, Some(("sample".to_owned(), 1)));
+    let myself = by("pia", &Requirement::Myself { user: user("pia") }).unwrap();
+    assert_eq!(myself.trees, BTreeSet::from(["users/pia".to_owned()]));
+}
+
+#[test]
+fn a_permit_rests_on_what_its_roles_require_too() {
+    let mut view = view(WORLD);
+    let campaign = "acme/accounts/a/campaigns/1";
+    let mut give = |id: &str, what: &str, at: &str, expires| {
+        let held = Binding { name: binding(id), expires, ..proposal("sam", what, at) };
+        view.apply("", Some(crate::record::Record::Binding(held)));
+    };
+    give("launches", "launcher", campaign, Some(Timestamp(NOW.0 + 2)));
+    give("designs", "designer", "acme/workspaces/w", Some(Timestamp(NOW.0 + 1)));
+    let launch = Requirement::Permission { permission: "campaigns.launch".to_owned(), node: node(campaign) };
+    let grounds = permit(&view, &Actor::User(user("sam")), &launch, NOW).unwrap();
+    assert_eq!(grounds.expires, Some(Timestamp(NOW.0 + 1)));
+}
+
+#[test]
+fn a_permit_says_whether_who_gets_a_role_is_a_member_now() {
+    let is_member = |to: &str| assign("olga", proposal(to, "standard", "acme")).unwrap().terms.principal_is_member;
+    assert!(is_member("sam"));
+    assert!(!is_member("stranger"));
 }
 
 #[test]
