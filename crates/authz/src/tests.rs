@@ -2,5 +2,6 @@
 
 mod checks;
 mod feed;
+mod lists;
 mod permits;
 mod world;
