@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use api::{
     authz::v1::{MembershipTerms, RoleTerms},
     directory::v1::{
-        AcceptPartnershipRequest, AddGroupMemberRequest, AssignableRole, CreateGroupRequest, CreateMemberRequest,
+        AcceptPartnershipRequest, AddGroupMemberRequest, AssignableRole, CreateGroupRequest, CreateInvitationRequest, CreateMemberRequest,
         CreateOrganizationRequest, CreatePartnershipRequest, CreateRoleBindingRequest, CreateUserRequest, DeleteGroupRequest,
         DeleteMemberRequest, DeletePartnershipRequest, DeleteRoleBindingRequest, DeleteUserRequest, GetMemberRequest,
-        GetPartnershipRequest, GetUserRequest, Group, InitialHolder, ListAssignableRolesRequest, ListGroupMembersRequest,
+        GetPartnershipRequest, GetUserRequest, Group, InitialHolder, Invitation, ListAssignableRolesRequest, ListGroupMembersRequest,
         ListMembersRequest, ListRoleBindingsRequest, Member, Organization, Partnership, RemoveGroupMemberRequest, RoleBinding,
-        SuspendUserRequest, UpdateMemberRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, member, organization, partnership,
+        SuspendUserRequest, UpdateMemberRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, import_request, import_row, member,
+        organization, partnership,
     },
 };
 use prost_types::{FieldMask, Timestamp};
@@ -286,7 +287,23 @@ pub(crate) async fn members_that_stay_stay_by_every_path(installation: &Installa
     assert_eq!(refused(remove(installation, &format!("{acme}/members/bob")).await), "MEMBERS_STAY");
     assert_eq!(refused(revoke(installation, &standard.name).await), "MEMBERS_STAY");
     assert_eq!(refused(expire(installation, &standard.name).await), "MEMBERS_STAY");
+    assert_eq!(refused(change_role(installation, &standard.name, "viewer").await), "MEMBERS_STAY");
     assert_eq!(refused(delete_user(installation, "bob").await), "MEMBERS_STAY");
+    // Nor is anybody taken in for a while only: at once or by invitation.
+    installation.user("cy").await;
+    let mut ending = grant("users/cy", "standard", &acme);
+    ending.role_binding.as_mut().unwrap().expire_time = Some(at(3600));
+    assert_eq!(refused(installation.role_bindings().create_role_binding(by(ANN, ending.clone())).await), "MEMBERS_STAY");
+    let offer = Invitation {
+        email: "cy@example.com".to_owned(),
+        role: role("standard"),
+        node: acme.clone(),
+        binding_expire_time: Some(at(3600)),
+        ..Invitation::default()
+    };
+    let offer = CreateInvitationRequest { parent: acme.clone(), invitation: Some(offer), ..Default::default() };
+    assert_eq!(refused(installation.invitations().create_invitation(by(ANN, offer)).await), "MEMBERS_STAY");
+    assert!(held_by(installation, &acme, "users/cy").await.is_empty());
     revoke(installation, &buyer.name).await.unwrap();
     change_role(installation, &standard.name, "owner").await.unwrap();
 }
