@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) use self::{
     acceptance::{accept, decline},
-    end::{end_at_or_below, end_of_email, end_of_sponsor, revoke},
+    end::{end_at_or_below, end_of_email, end_of_sponsor, end_of_sponsor_in, revoke},
     event::{ACTIONS, Cursor, kind_of},
     offering::{offer, resend},
     token::{Token, TokenHash},

@@ -5,7 +5,7 @@ use service::{change::Change, fields::Etag};
 
 use crate::{
     account::Account,
-    assign, consent, feed, invariants,
+    assign, consent, feed, invariants, invitation,
     organization::Organization,
     status::Error,
     store::{self, holders::Users},
@@ -86,8 +86,13 @@ pub(crate) async fn organization(
         after.provisioning = !invariants::is_complete(change.connection(), &after, &required).await?;
     }
     let organizations = store::moves::organizations_from(change.connection(), &before.name).await?;
-    let losing = store::moves::losing_their_sponsor(change.connection(), &organizations, before.parent.as_ref(), &draft.to).await?;
+    let left = store::moves::sponsors_left(change.connection(), before.parent.as_ref(), &draft.to).await?;
+    let losing = store::moves::sponsored_by(change.connection(), &organizations, &left).await?;
     assign::take(change, &losing).await?;
+    // Nobody could accept those; without a sponsor they would only take seats.
+    for sponsor in &left {
+        invitation::end_of_sponsor_in(change, sponsor, &organizations).await?;
+    }
     consent::use_up(change, &before.name).await?;
     store::organization::update(change.connection(), &after).await?;
     if after.root != before.root {

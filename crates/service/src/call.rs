@@ -142,6 +142,16 @@ impl WriteCall {
 }
 
 impl Service {
+    /// A place in what a call follows, as its caller and actor are told it: opaque, and useless to any other.
+    pub fn cursor(&self, call: &Call, place: &str) -> String {
+        self.pages.encode(&[place], &page::binding(&call.identity, call.method, &()))
+    }
+
+    /// The place of such a cursor. None: it is none of this caller and actor.
+    pub fn place_of(&self, call: &Call, cursor: &str) -> Option<String> {
+        self.pages.decode(cursor, &page::binding(&call.identity, call.method, &())).ok()?.and_then(|key| key.into_iter().next())
+    }
+
     /// The token for going on after `last`; empty if the list ends there.
     pub fn next_page(&self, page: &Page, last: Option<&str>) -> String {
         last.map(|name| self.pages.encode(&[name], &page.binding)).unwrap_or_default()

@@ -42,6 +42,15 @@ pub(crate) async fn end_of_sponsor(change: &mut Change, sponsor: &Sponsor) -> Re
     withdraw(change, &pending).await
 }
 
+/// Of those, the ones in these organizations.
+pub(crate) async fn end_of_sponsor_in(change: &mut Change, sponsor: &Sponsor, organizations: &[NodeName]) -> Result<(), Error> {
+    for some in organizations.chunks(500) {
+        let pending = store::invitation::pending_of_sponsor_in(change.connection(), sponsor, some).await?;
+        withdraw(change, &pending).await?;
+    }
+    Ok(())
+}
+
 /// Says that the time of a pending invitation is over.
 pub(super) async fn expire(change: &mut Change, before: &Invitation) -> Result<(), Error> {
     close(change, "invitations.expire", before, before.expired(change.now())).await?;

@@ -225,9 +225,9 @@ impl InvitationService for Directory {
         &self,
         request: Request<proto::WatchInvitationEventsRequest>,
     ) -> Result<Response<Self::WatchInvitationEventsStream>, Status> {
-        let (call, cursor) = wire::read_watch(&request)?;
+        let (call, cursor) = wire::read_watch(&self.service, &request)?;
         self.service.permit(&call, Ask::writing(call.actor.as_str()).to(platform())).await?;
-        Ok(Response::new(self.follow_invitations(cursor).await?))
+        Ok(Response::new(self.follow_invitations(call, cursor).await?))
     }
 }
 

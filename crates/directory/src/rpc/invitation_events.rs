@@ -10,7 +10,7 @@ use chassis::refuse;
 use client::token::Token;
 use decision::name::InvitationName;
 use ledger::AuditRecord;
-use service::{fields::timestamp, status::ledger_status};
+use service::{call::Call, fields::timestamp, status::ledger_status};
 use tokio::{sync::mpsc, time::sleep};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
@@ -37,6 +37,7 @@ type Events = mpsc::Sender<Result<InvitationEvent, Status>>;
 impl Directory {
     pub(super) async fn follow_invitations(
         &self,
+        call: Call,
         cursor: Option<Cursor>,
     ) -> Result<ReceiverStream<Result<InvitationEvent, Status>>, Status> {
         let head = self.service.ledger().head().await.map_err(ledger_status)?;
@@ -46,7 +47,7 @@ impl Directory {
         let directory = self.clone();
         tokio::spawn(async move {
             let ended = tokio::select! {
-                ended = directory.send_events(cursor, &events) => ended,
+                ended = directory.send_events(&call, cursor, &events) => ended,
                 () = directory.drain.cancelled() => Ok(()),
                 () = sleep(STREAM_AGE) => Ok(()),
                 () = events.closed() => Ok(()),
@@ -60,7 +61,7 @@ impl Directory {
     }
 
     /// Sends what follows a cursor, until the client is gone or the cursor is.
-    async fn send_events(&self, mut at: Cursor, events: &Events) -> Result<(), Status> {
+    async fn send_events(&self, call: &Call, mut at: Cursor, events: &Events) -> Result<(), Status> {
         let mut seen = None;
         loop {
             // Before the trail is read: what is committed by this head is in it.
@@ -76,7 +77,7 @@ impl Directory {
                     self.service.ledger().audit_of_actions(&ACTIONS, (at.revision, at.entry), BATCH).await.map_err(ledger_status)?;
                 for record in &found {
                     at = Cursor { epoch: head.epoch, revision: record.revision, entry: record.entry };
-                    let event = self.event_of(at, record).await?;
+                    let event = self.event_of(call, at, record).await?;
                     if events.send(Ok(event)).await.is_err() {
                         return Ok(());
                     }
@@ -86,7 +87,7 @@ impl Directory {
                 }
             }
             if seen.is_none() || at != sent {
-                let all = InvitationEvent { cursor: at.to_string(), ..InvitationEvent::default() };
+                let all = InvitationEvent { cursor: self.service.cursor(call, &at.to_string()), ..InvitationEvent::default() };
                 if events.send(Ok(all)).await.is_err() {
                     return Ok(());
                 }
@@ -95,7 +96,7 @@ impl Directory {
         }
     }
 
-    async fn event_of(&self, at: Cursor, record: &AuditRecord) -> Result<InvitationEvent, Status> {
+    async fn event_of(&self, call: &Call, at: Cursor, record: &AuditRecord) -> Result<InvitationEvent, Status> {
         let name = InvitationName::parse(&record.what.resource).map_err(|_| Error::not_found(record.what.resource.as_str()))?;
         let found = store::invitation::find(self.service.ledger().reader(), &name).await.map_err(Error::from)?;
         let invitation = match found {
@@ -103,7 +104,7 @@ impl Directory {
             None => proto::Invitation { name: name.to_string(), ..proto::Invitation::default() },
         };
         Ok(InvitationEvent {
-            cursor: at.to_string(),
+            cursor: self.service.cursor(call, &at.to_string()),
             kind: kind_of(&record.what.action).into(),
             invitation: Some(invitation),
             actor: record.actor.clone(),

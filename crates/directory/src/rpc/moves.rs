@@ -63,8 +63,8 @@ pub(super) async fn preview_organization(
         let agency = target.map_err(|obstacle| obstacle.refusal(&draft))?;
 
         let organizations = store::moves::organizations_from(db, &before.name).await.map_err(Error::from)?;
-        let losing =
-            store::moves::losing_their_sponsor(db, &organizations, before.parent.as_ref(), &draft.to).await.map_err(Error::from)?;
+        let left = store::moves::sponsors_left(db, before.parent.as_ref(), &draft.to).await.map_err(Error::from)?;
+        let losing = store::moves::sponsored_by(db, &organizations, &left).await.map_err(Error::from)?;
         let required = invariants::required_of(&before, &permit.granted().required_roles);
         let now = directory.service.now();
         let consenting =

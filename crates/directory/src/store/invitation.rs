@@ -121,6 +121,16 @@ pub(crate) async fn pending_of_sponsor(db: &impl ConnectionTrait, sponsor: &Spon
     all(db, pending().add(Column::Sponsor.eq(sponsor.to_string()))).await
 }
 
+/// Of those, the ones in these organizations.
+pub(crate) async fn pending_of_sponsor_in(
+    db: &impl ConnectionTrait,
+    sponsor: &Sponsor,
+    organizations: &[NodeName],
+) -> Result<Vec<Invitation>, StoreError> {
+    let there = Column::Organization.is_in(organizations.iter().map(NodeName::as_str));
+    all(db, pending().add(Column::Sponsor.eq(sponsor.to_string())).add(there)).await
+}
+
 #[derive(FromQueryResult)]
 struct Count {
     n: i64,

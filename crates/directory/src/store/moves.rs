@@ -102,20 +102,23 @@ pub(crate) async fn set_root(db: &impl ConnectionTrait, organizations: &[NodeNam
     Ok(())
 }
 
-/// The bindings in these organizations whose sponsor is a workspace that is above the first place and not above the second, in the order of their
-/// names.
-pub(crate) async fn losing_their_sponsor(
+/// What sponsors below the first place and not below the second: the workspaces that are above that one only.
+pub(crate) async fn sponsors_left(db: &impl ConnectionTrait, from: Option<&NodeName>, to: &NodeName) -> Result<Vec<Sponsor>, StoreError> {
+    let kept = workspaces_above(db, Some(to)).await?;
+    let left = workspaces_above(db, from).await?.into_iter().filter(|workspace| !kept.contains(workspace));
+    Ok(left.map(Sponsor::Workspace).collect())
+}
+
+/// The bindings in these organizations that these sponsor, in the order of their names.
+pub(crate) async fn sponsored_by(
     db: &impl ConnectionTrait,
     organizations: &[NodeName],
-    from: Option<&NodeName>,
-    to: &NodeName,
+    sponsors: &[Sponsor],
 ) -> Result<Vec<RoleBinding>, StoreError> {
-    let kept = workspaces_above(db, Some(to)).await?;
     let mut losing = Vec::new();
-    for workspace in workspaces_above(db, from).await?.into_iter().filter(|workspace| !kept.contains(workspace)) {
-        let sponsor = Sponsor::Workspace(workspace);
+    for sponsor in sponsors {
         for some in organizations.chunks(500) {
-            losing.extend(role_binding::of_sponsor_in(db, &sponsor, some).await?);
+            losing.extend(role_binding::of_sponsor_in(db, sponsor, some).await?);
         }
     }
     losing.sort_by(|one, other| one.name.cmp(&other.name));

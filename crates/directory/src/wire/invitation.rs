@@ -200,15 +200,18 @@ pub(crate) fn read_decline(request: &Request<proto::DeclineInvitationRequest>) -
 }
 
 /// From where to follow; none: from the beginning.
-pub(crate) fn read_watch(request: &Request<proto::WatchInvitationEventsRequest>) -> Result<(Call, Option<Cursor>), Status> {
+pub(crate) fn read_watch(
+    service: &Service,
+    request: &Request<proto::WatchInvitationEventsRequest>,
+) -> Result<(Call, Option<Cursor>), Status> {
     let call = Call::reading(request, "directory.v1.InvitationService/WatchInvitationEvents")?;
     let mut fields = Fields::default();
     let cursor = match request.get_ref().cursor.as_str() {
         "" => Some(None),
-        text => match Cursor::parse(text) {
+        text => match service.place_of(&call, text).as_deref().and_then(Cursor::parse) {
             Some(cursor) => Some(Some(cursor)),
             None => {
-                fields.wrong("cursor", "the `cursor` of an event as it was received, or empty");
+                fields.wrong("cursor", "the `cursor` of an event as this caller received it for this actor, or empty");
                 None
             }
         },

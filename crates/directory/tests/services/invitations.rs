@@ -653,9 +653,11 @@ pub(crate) async fn what_happens_to_invitations_is_told_once_in_order_and_withou
     let request = |cursor: &str| WatchInvitationEventsRequest { cursor: cursor.to_owned() };
     let denied = installation.invitations().watch_invitation_events(by(ANN, request(""))).await.unwrap_err();
     assert_eq!(reason(&denied), "NOT_ALLOWED");
-    for (cursor, expected) in [("x", "INVALID_FIELD".to_owned()), (&format!("{}.0.0", Uuid::nil()), "CURSOR_GONE".to_owned())] {
-        let refused = installation.invitations().watch_invitation_events(by(PLATFORM, request(cursor))).await.unwrap_err();
-        assert_eq!(reason(&refused), expected);
+    // Nobody makes one up, not even of the right form.
+    let head = installation.ledger.head().await.unwrap();
+    for cursor in ["x".to_owned(), format!("{}.{}.0", head.epoch.simple(), head.revision)] {
+        let refused = installation.invitations().watch_invitation_events(by(PLATFORM, request(&cursor))).await.unwrap_err();
+        assert_eq!(reason(&refused), "INVALID_FIELD");
     }
     assert!(told(installation, "").await.is_empty());
 
@@ -692,6 +694,10 @@ pub(crate) async fn what_happens_to_invitations_is_told_once_in_order_and_withou
     for (at, event) in all.iter().enumerate() {
         assert_eq!(told_of(&told(installation, &event.cursor).await), expected[at + 1..]);
     }
+    // Another service has no use for them.
+    let mut foreign = by(PLATFORM, request(&all[0].cursor));
+    foreign.metadata_mut().insert("tenantry-caller", "services/other".parse().unwrap());
+    assert_eq!(reason(&installation.invitations().watch_invitation_events(foreign).await.unwrap_err()), "INVALID_FIELD");
     // Who has followed all the while was told the same.
     let mut seen = Vec::new();
     while seen.len() < expected.len() {
@@ -701,6 +707,10 @@ pub(crate) async fn what_happens_to_invitations_is_told_once_in_order_and_withou
         }
     }
     assert_eq!(told_of(&seen), expected);
+    // After a restore there is no telling what of it has happened.
+    installation.ledger.new_epoch().await.unwrap();
+    let gone = installation.invitations().watch_invitation_events(by(PLATFORM, request(&all[0].cursor))).await.unwrap_err();
+    assert_eq!((gone.code(), reason(&gone).as_str()), (Code::OutOfRange, "CURSOR_GONE"));
 }
 
 pub(crate) async fn a_verdict_about_an_invitation_is_that_of_the_call(installation: &Installation) {
