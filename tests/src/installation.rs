@@ -65,7 +65,10 @@ impl Process {
     pub fn serve(arguments: &[&str], log: &Path) -> Result<Self, String> {
         let file = File::options().create(true).append(true).open(log).map_err(|error| error.to_string())?;
         let mut command = tenantry();
-        command.arg("serve").args(arguments).args(["--set", "telemetry.log=info", "--set", "server.drain_pause_ms=0"]);
+        command.arg("serve").args(arguments);
+        // How long a call takes on a busy machine is not what any test is about.
+        let settings = ["telemetry.log=info", "server.drain_pause_ms=0", "server.default_deadline_ms=60000"];
+        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).spawn().map_err(|error| error.to_string())?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
         let mut process = Self { child, log: log.to_owned(), address: String::new() };

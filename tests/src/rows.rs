@@ -64,10 +64,11 @@ impl Rows {
         }
     }
 
-    /// Some columns of a table as text, in the order given.
-    async fn table(&self, table: &str, columns: &[&str]) -> Vec<Texts> {
+    /// Some columns of a table as text, in the order given; of rows whose key, the first of the columns, is like a pattern.
+    async fn table(&self, table: &str, columns: &[&str], like: &str) -> Vec<Texts> {
+        let key = columns[0];
         let columns: Vec<String> = columns.iter().map(|column| format!("CAST({column} AS text)")).collect();
-        self.texts(&format!("SELECT {} FROM {table}", columns.join(", "))).await
+        self.texts(&format!("SELECT {} FROM {table} WHERE {key} LIKE '{like}'", columns.join(", "))).await
     }
 
     /// A moment as seconds since 1970.
@@ -78,11 +79,11 @@ impl Rows {
         }
     }
 
-    /// Everything that decisions are made from, by its keys.
-    pub async fn records(&self) -> BTreeMap<String, Record> {
+    /// Everything that decisions are made from, by its keys; of what is called like an SQL pattern.
+    pub async fn records(&self, like: &str) -> BTreeMap<String, Record> {
         let mut records = Vec::new();
         let columns = ["name", "parent", "kind", "role_model", "role_model_revision", "suspended", "deleted", "ceiling"];
-        for row in self.table("organization", &columns).await {
+        for row in self.table("organization", &columns, like).await {
             let row = Fields(row);
             let model =
                 row.maybe(3).map(|model| (model.trim_start_matches("roleModels/").to_owned(), row.text(4).parse().expect("a revision")));
@@ -94,23 +95,23 @@ impl Rows {
             let parent = row.maybe(1).map(node_name);
             records.push(Record::Node(Node { parent, kind, model, ceiling: row.names(7), ..node(row.text(0), row.flag(6), row.flag(5)) }));
         }
-        for row in self.table("workspace", &["name", "organization", "deleted", "ceiling"]).await {
+        for row in self.table("workspace", &["name", "organization", "deleted", "ceiling"], like).await {
             let row = Fields(row);
             let parent = Some(node_name(row.text(1)));
             records.push(Record::Node(Node { parent, ceiling: row.names(3), ..node(row.text(0), row.flag(2), false) }));
         }
-        for row in self.table("account", &["name", "organization", "workspace", "paused", "deleted", "ceiling"]).await {
+        for row in self.table("account", &["name", "organization", "workspace", "paused", "deleted", "ceiling"], like).await {
             let row = Fields(row);
             let parent = Some(node_name(row.maybe(2).unwrap_or(row.text(1))));
             let paused = row.flag(3);
             records.push(Record::Node(Node { parent, paused, ceiling: row.names(5), ..node(row.text(0), row.flag(4), false) }));
         }
-        for row in self.table("resource", &["name", "attributes", "deleted"]).await {
+        for row in self.table("resource", &["name", "attributes", "deleted"], like).await {
             let row = Fields(row);
             let attributes = row.object(1).into_iter().map(|(id, json)| (id, value(json))).collect();
             records.push(Record::Node(Node { attributes, ..node(row.text(0), row.flag(2), false) }));
         }
-        for row in self.table("directory_user", &["name", "suspended", "deleted", "managed_by"]).await {
+        for row in self.table("directory_user", &["name", "suspended", "deleted", "managed_by"], like).await {
             let row = Fields(row);
             if !row.flag(2) {
                 records.push(Record::User(User {
@@ -120,11 +121,11 @@ impl Rows {
                 }));
             }
         }
-        for row in self.table("member", &["name", "suspended"]).await {
+        for row in self.table("member", &["name", "suspended"], like).await {
             let row = Fields(row);
             records.push(Record::Member(Member { name: MemberName::parse(row.text(0)).expect("a name"), suspended: row.flag(1) }));
         }
-        for row in self.table("group_member", &["user_group", "member"]).await {
+        for row in self.table("group_member", &["user_group", "member"], like).await {
             let row = Fields(row);
             let member = match UserName::parse(row.text(1)) {
                 Ok(user) => GroupMember::User(user),
@@ -134,7 +135,7 @@ impl Rows {
         }
         let expiry = self.seconds("expire_time");
         let columns = ["name", "partner", "node", "roles", "components", "users", "accepted", &expiry];
-        for row in self.table("partnership", &columns).await {
+        for row in self.table("partnership", &columns, like).await {
             let row = Fields(row);
             records.push(Record::Partnership(Partnership {
                 name: PartnershipName::parse(row.text(0)).expect("a name"),
@@ -148,7 +149,7 @@ impl Rows {
             }));
         }
         let columns = ["name", "principal", "role", "node", "components", "condition", "sponsor", &expiry];
-        for row in self.table("role_binding", &columns).await {
+        for row in self.table("role_binding", &columns, like).await {
             let row = Fields(row);
             records.push(Record::Binding(Binding {
                 name: BindingName::parse(row.text(0)).expect("a name"),
@@ -161,7 +162,7 @@ impl Rows {
                 expires: row.time(7),
             }));
         }
-        for row in self.table("custom_role", &["name", "held_at", "grants", "deleted"]).await {
+        for row in self.table("custom_role", &["name", "held_at", "grants", "deleted"], like).await {
             let row = Fields(row);
             if !row.flag(3) {
                 let grants = serde_json::from_str(row.text(2)).expect("grants");
@@ -174,7 +175,7 @@ impl Rows {
     /// Every revision of every role model.
     pub async fn models(&self) -> BTreeMap<String, Record> {
         let mut records = BTreeMap::new();
-        for row in self.table("role_model_revision", &["model", "revision", "document"]).await {
+        for row in self.table("role_model_revision", &["model", "revision", "document"], "%").await {
             let row = Fields(row);
             let record = Record::ModelRevision(ModelRevision {
                 model: row.text(0).to_owned(),

@@ -63,7 +63,7 @@ fn account(id: &str, request_id: &str) -> CreateAccountRequest {
 
 /// Active members who hold the role at the organization for good, by the rows.
 async fn lasting_super_admins(rows: &Rows) -> usize {
-    let records = rows.records().await;
+    let records = rows.records("%").await;
     let lasts = |record: &&Record| match record {
         Record::Binding(binding) if binding.role.to_string() == SUPER_ADMIN && binding.expires.is_none() => {
             let user = binding.principal.to_string();
@@ -189,7 +189,7 @@ async fn groups_stay_without_cycles(installation: Installation) {
     let counts = counted(&outcomes);
     println!("groups into groups: {counts:?}");
     let mut inside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for record in rows.records().await.into_values() {
+    for record in rows.records("%").await.into_values() {
         if let Record::GroupEdge(edge) = record
             && let GroupMember::Group(inner) = edge.member
         {

@@ -4,6 +4,7 @@
 //! whether what anybody has gained is what the actor could give. `TENANTRY_SEED` repeats a run, `TENANTRY_CALLS` makes it longer.
 
 mod calls;
+mod maker;
 mod rules;
 mod world;
 
@@ -19,6 +20,7 @@ use decision::{
     name::{NodeName, Principal, UserName},
     oracle::Oracle,
     record::{Record, Timestamp},
+    world::WorldUser,
 };
 use tests::{
     installation::{Installation, Layout, PLATFORM, Store},
@@ -28,8 +30,9 @@ use tests::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use calls::{Call, Dice, Maker, about, told};
-use rules::{Difference, Judge, differences, rank_in};
+use calls::{Call, Dice, Sent, about, told};
+use maker::Maker;
+use rules::{Authority, Difference, Judge, differences, rank_in};
 use world::{Access, Moment, Place, Rank, TENANT_IDS, is_of, tenants};
 
 /// On each store.
@@ -60,6 +63,10 @@ struct Run {
     dice: Dice,
     number: usize,
     fresh: usize,
+    emails: BTreeMap<UserName, String>,
+    /// In the order in which they were sent, with who sent each.
+    sent: Vec<Sent>,
+    inviters: HashMap<String, String>,
     outcomes: BTreeMap<&'static str, (usize, usize)>,
     refusals: BTreeMap<(&'static str, String), usize>,
     gains: usize,
@@ -85,8 +92,12 @@ impl Run {
             installation,
             rows,
             dice: Dice(seed),
-            number: 0,
+            // So long that no other number has it in it.
+            number: 1_000,
             fresh: 0,
+            emails: BTreeMap::new(),
+            sent: Vec::new(),
+            inviters: HashMap::new(),
             outcomes: BTreeMap::new(),
             refusals: BTreeMap::new(),
             gains: 0,
@@ -96,7 +107,7 @@ impl Run {
 
     async fn snapshot(&self) -> Snapshot {
         let number = self.number;
-        Snapshot::of(self.rows.records().await.into_iter().filter(|(key, _)| is_of(key, number)).collect())
+        Snapshot::of(self.rows.records(&format!("%{number}%")).await.into_iter().filter(|(key, _)| is_of(key, number)).collect())
     }
 
     async fn calls(&mut self, calls: usize) {
@@ -107,7 +118,11 @@ impl Run {
         while made < calls {
             self.number += 1;
             self.fresh = 0;
-            load(&self.installation.platform(), &tenants(self.number)).await.expect("new tenants");
+            let tenants = tenants(self.number);
+            let address = |user: &WorldUser| Some((UserName::parse(&format!("users/{}", user.id)).ok()?, user.email.clone()?));
+            self.emails = tenants.users.iter().filter_map(address).collect();
+            self.sent.clear();
+            load(&self.installation.platform(), &tenants).await.expect("new tenants");
             let count = CALLS_OF_A_SET.min(calls - made);
             self.set(count, &oracle, &models).await;
             made += count;
@@ -135,14 +150,35 @@ impl Run {
             counted.1 += 1;
             let after = self.snapshot().await;
             if after.records != before.records {
-                self.judge(&actor, &call, (&before, &after), &mut known, oracle, models);
+                // What is accepted is given by whoever has sent the invitation.
+                let authority = match &call {
+                    Call::AcceptInvitation(request) => {
+                        self.theirs(&actor, &request.token);
+                        Authority::Inviting(self.inviters[&request.token].clone())
+                    }
+                    _ => Authority::Own(actor.clone()),
+                };
+                self.judge(&authority, &call, (&before, &after), &mut known, oracle, models);
                 before = after;
+            }
+            if let Ok(answer) = &answer
+                && let Some(sent) = Sent::from_answer(answer)
+            {
+                self.inviters.insert(sent.token.clone(), actor.clone());
+                self.sent.push(sent);
             }
             if at % BETWEEN_REVIEWS == BETWEEN_REVIEWS - 1 {
                 self.review(&Moment::of(&before.records, &before.list, oracle, models, now()), &known).await;
             }
         }
         self.review(&Moment::of(&before.records, &before.list, oracle, models, now()), &known).await;
+    }
+
+    /// Whom one of the latest invitations is for, if that is a user.
+    fn latest_invitee(&mut self) -> Option<UserName> {
+        let latest = self.sent.get(self.sent.len().saturating_sub(5)..)?;
+        let sent = self.dice.pick(latest)?;
+        self.emails.iter().find(|(_, email)| **email == sent.email).map(|(user, _)| user.clone())
     }
 
     fn make(&mut self, moment: &Moment<'_>) -> (String, Call) {
@@ -154,11 +190,25 @@ impl Run {
             .filter_map(|id| UserName::parse(&format!("users/{id}{number}")).ok())
             .collect();
         let from = if self.dice.percent(70) { &mighty } else { &users };
-        let actor = self.dice.pick(from).cloned().expect("somebody");
+        let mut actor = self.dice.pick(from).cloned().expect("somebody");
+        // What only one person can do would else hardly ever be done.
+        let invited = self.dice.percent(4).then(|| self.latest_invitee()).flatten();
+        let moving = self.dice.percent(3);
+        if let Some(invitee) = &invited {
+            actor = invitee.clone();
+        } else if moving {
+            let mover = if self.dice.percent(50) { "cam" } else { "nia" };
+            actor = UserName::parse(&format!("users/{mover}{number}")).expect("a user");
+        }
         let homes: Vec<NodeName> = moment.homes(&actor).into_iter().collect();
         let home = self.dice.pick(&homes).cloned();
-        let mut maker = Maker { dice: &mut self.dice, now: moment, number, fresh: &mut self.fresh, home };
-        let call = maker.make();
+        let (emails, sent) = (&self.emails, &self.sent);
+        let mut maker = Maker { dice: &mut self.dice, now: moment, number, fresh: &mut self.fresh, home, actor: &actor, emails, sent };
+        let call = match invited {
+            Some(_) => maker.accept(),
+            None if moving => maker.move_organization(),
+            None => maker.make(),
+        };
         // What only the platform does, it does mostly.
         let chance = if matches!(call, Call::CreateUser(_) | Call::SuspendUser(_) | Call::ReactivateUser(_)) { 60 } else { 6 };
         (if self.dice.percent(chance) { PLATFORM.to_owned() } else { actor.to_string() }, call)
@@ -184,7 +234,13 @@ impl Run {
                 if first.is_ok() {
                     let between = self.snapshot().await;
                     let second = repeatable.send(&session).await;
-                    assert_eq!(first.as_ref().ok(), second.as_ref().ok(), "{actor}: {call:?}");
+                    // The token is in the first answer only.
+                    let without_token = |answer: &String| match Sent::from_answer(answer) {
+                        Some(sent) => answer.replace(&sent.token, ""),
+                        None => answer.clone(),
+                    };
+                    let again = second.unwrap_or_else(|status| panic!("{actor}: {call:?}: {status:?}"));
+                    assert_eq!(first.as_ref().map(without_token).ok(), Some(again), "{actor}: {call:?}");
                     assert!(self.snapshot().await.records == between.records, "repeating {call:?} for {actor} changed something");
                 }
                 return first;
@@ -198,10 +254,19 @@ impl Run {
         answer
     }
 
-    /// Whether the actor could do what was done.
+    /// That a token is good for nobody but whom it was sent to, and only the latest.
+    fn theirs(&self, actor: &str, token: &str) {
+        let sent = self.sent.iter().find(|sent| sent.token == token).unwrap_or_else(|| panic!("{actor} has accepted what nobody sent"));
+        let own = UserName::parse(actor).ok().and_then(|actor| self.emails.get(&actor));
+        assert_eq!(own, Some(&sent.email), "{actor} has accepted somebody else's invitation {}", sent.name);
+        let latest = self.sent.iter().rev().find(|other| other.name == sent.name).expect("itself");
+        assert_eq!(latest.token, token, "{actor} has accepted {} by a token that was replaced", sent.name);
+    }
+
+    /// Whether there was authority for what was done.
     fn judge(
         &mut self,
-        actor: &str,
+        authority: &Authority,
         call: &Call,
         (before, after): (&Snapshot, &Snapshot),
         known: &mut Known,
@@ -215,9 +280,10 @@ impl Run {
         let base = Moment::of(&shells.records, &shells.list, oracle, models, at);
         let is = Moment::of(&after.records, &after.list, oracle, models, at);
         let concerned = concerned(&different, &was, &is);
-        let platform = actor == PLATFORM;
-        let actor = UserName::parse(actor).expect("a user");
-        let judge = Judge { actor: &actor, before: &was, base: &base, after: &is, differences: &different };
+        let platform = authority.actor() == PLATFORM;
+        let actor = UserName::parse(authority.actor()).expect("a user");
+        let inviting = matches!(authority, Authority::Inviting(_));
+        let judge = Judge { actor: &actor, inviting, before: &was, base: &base, after: &is, differences: &different };
         let bounds = match judge.changes() {
             Ok(bounds) => bounds,
             Err(_) if platform => BTreeMap::new(),
@@ -304,7 +370,10 @@ impl Run {
             return;
         }
         let actor = UserName::parse(actor).expect("a user");
-        let known = moment.known_to(&actor);
+        let mut known = moment.known_to(&actor);
+        // Whoever is invited has been told where.
+        let invited = self.sent.iter().filter(|sent| self.emails.get(&actor) == Some(&sent.email));
+        known.extend(invited.filter_map(|sent| NodeName::parse(sent.name.split("/invitations/").next()?).ok()));
         let asked = format!("{call:?}");
         let said = match answer {
             Ok(answer) => answer.clone(),

@@ -33,9 +33,28 @@ pub enum Bound {
     Contained,
 }
 
+/// On whose authority something is done.
+pub enum Authority {
+    /// The actor's.
+    Own(String),
+    /// The inviter's, when the invitee accepts.
+    Inviting(String),
+}
+
+impl Authority {
+    pub fn actor(&self) -> &str {
+        match self {
+            Self::Own(actor) | Self::Inviting(actor) => actor,
+        }
+    }
+}
+
 /// One call, judged.
 pub struct Judge<'j, 'm> {
+    /// Whoever answers for it.
     pub actor: &'j UserName,
+    /// Whether roles are given by an invitation.
+    pub inviting: bool,
     pub before: &'j Moment<'m>,
     /// Before, with what the call has created as empty shells: where something is given to what is made by the same call.
     pub base: &'j Moment<'m>,
@@ -123,12 +142,19 @@ impl Judge<'_, '_> {
 
     fn assigning(&self, role: &RoleName, node: &NodeName) -> Option<(String, bool)> {
         match role.owner() {
-            RoleOwner::Model(_) => self.base.system_role(role, node).map(|role| (role.assign_with.clone(), role.contained)),
+            RoleOwner::Model(_) => {
+                let role = self.base.system_role(role, node)?;
+                Some((self.needed(&role.assign_with, &role.invite_with), role.contained))
+            }
             RoleOwner::Organization(owner) => {
                 let custom = self.base.document(node)?.custom_roles.as_ref()?;
-                (owner == node.organization()).then(|| (custom.assign_with.clone(), true))
+                (owner == node.organization()).then(|| (self.needed(&custom.assign_with, &custom.invite_with), true))
             }
         }
+    }
+
+    fn needed(&self, to_assign: &str, to_invite: &str) -> String {
+        if self.inviting && !to_invite.is_empty() { to_invite } else { to_assign }.to_owned()
     }
 
     fn is_default_of_a_new_member(&self, binding: &Binding) -> bool {
@@ -180,7 +206,9 @@ impl Judge<'_, '_> {
         let own = binding.principal == Principal::User(self.actor.clone());
         let with_sponsor = Moment::sponsor(binding).is_some_and(|sponsor| self.is_gone(&sponsor));
         let with_leaf = !binding.node.is_container() && self.is_deleted(&binding.node);
-        if (leave && own) || with_sponsor || with_leaf { Ok(Bound::Unbounded) } else { self.may_take(binding) }
+        // The workspaces that were above it sponsor nothing any more.
+        let with_move = matches!(&binding.sponsor, Some(Sponsor::Workspace(workspace)) if !self.after.is_below(&binding.node, workspace));
+        if (leave && own) || with_sponsor || with_leaf || with_move { Ok(Bound::Unbounded) } else { self.may_take(binding) }
     }
 
     fn is_gone(&self, key: &str) -> bool {
@@ -345,8 +373,13 @@ impl Judge<'_, '_> {
         match (old.state, new.state) {
             (one, other) if one == other => {}
             (_, NodeState::Deleted) => drop(self.permitted(&format!("{collection}.delete"), &new.name)?),
-            // Whoever may delete it, above, may bring it back.
-            (NodeState::Deleted, _) => drop(above(&format!("{collection}.delete")).or_else(|_| above(&format!("{collection}.create")))?),
+            // Whoever could make it, above, and give all that comes back with it.
+            (NodeState::Deleted, _) => {
+                let create =
+                    if collection == "organization" { "organization.attach_customer".into() } else { format!("{collection}.create") };
+                above(&create)?;
+                self.brought_back(&new.name)?;
+            }
             (_, _) => drop(above("organization.suspend")?),
         }
         if old.paused != new.paused {
@@ -359,7 +392,7 @@ impl Judge<'_, '_> {
             self.permitted("resources.update", &new.name)?;
         }
         if old.kind != new.kind {
-            self.permitted("organization.update", &new.name)?;
+            above("organization.attach_customer")?;
         }
         need(old.model == new.model, || "the role model is pinned by the platform".into())?;
         if old.parent != new.parent { self.moved(old, new) } else { Ok(Bound::Unbounded) }
@@ -375,12 +408,27 @@ impl Judge<'_, '_> {
             }
             _ => {
                 self.permitted("accounts.update", &new.name)?;
+                self.permitted("accounts.delete", &new.name)?;
                 self.permitted("accounts.create", to)?;
             }
         }
+        let reaches = |moment: &Moment<'_>, binding: &Binding| moment.is_below(&new.name, &binding.node);
         for binding in self.before.bindings() {
-            if binding.node == *to {
-                self.may_give(binding)?;
+            match (reaches(self.before, binding), reaches(self.after, binding)) {
+                (false, true) => drop(self.may_give(binding)?),
+                (true, false) => drop(self.may_take(binding)?),
+                _ => {}
+            }
+        }
+        Ok(Bound::Unbounded)
+    }
+
+    /// What is held at a node and below it in its organization, with which it comes back; by what the actor has then.
+    fn brought_back(&self, node: &NodeName) -> Verdict {
+        let then = Judge { base: self.after, ..*self };
+        for binding in self.after.bindings() {
+            if binding.node.organization() == node.organization() && self.after.is_below(&binding.node, node) {
+                then.may_give(binding)?;
             }
         }
         Ok(Bound::Unbounded)
@@ -398,6 +446,10 @@ impl Judge<'_, '_> {
         actors: impl FnOnce() -> Rank,
     ) -> Result<(), String> {
         let (rank, by) = gained;
+        let is_moved = |one: &&Difference<'_>| matches!((one.before, one.after), (Some(Record::Node(old)), Some(Record::Node(new))) if old.parent != new.parent);
+        if user == self.actor && self.differences.iter().any(|one| is_moved(&one)) {
+            return Err(format!("{user} has gained {permission} on {node} by moving something"));
+        }
         let contained = match by.as_ref().and_then(|binding| bounds.get(binding)) {
             Some(bound) => *bound == Bound::Contained,
             // A binding that requires what is given wakes, with what it was given with; so does a permission that needs somebody to hold the role. Containment

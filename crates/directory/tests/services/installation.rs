@@ -265,7 +265,11 @@ pub(crate) fn reason(status: &Status) -> String {
 }
 
 fn in_memory() -> (Server, Channel) {
-    Server::in_memory(ServerConfig::default(), Identification::new(&IdentityConfig::default()))
+    // How long a hundred calls on one tree take is not what they are tested for.
+    Server::in_memory(
+        ServerConfig { default_deadline_ms: 60_000, ..ServerConfig::default() },
+        Identification::new(&IdentityConfig::default()),
+    )
 }
 
 async fn serve(server: Server) {
