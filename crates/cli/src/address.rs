@@ -2,10 +2,11 @@
 
 use clap::Args;
 use client::session::{Session, channel};
+use decision::name::UserName;
 use tonic::{Code, Status, codegen::http::Uri, transport::Channel};
 use tonic_types::StatusExt;
 
-use crate::Failure;
+use crate::{Failure, ask::absolute};
 
 /// The variables that name addresses here; they are not `serve`'s configuration.
 pub(crate) const VARIABLES: [&str; 4] =
@@ -31,7 +32,7 @@ pub(crate) struct Address {
 /// Whose doing it is.
 #[derive(Args)]
 pub(crate) struct OnBehalfOf {
-    /// The user on whose behalf it is done: `users/ann`.
+    /// The user on whose behalf it is done: `users/ann` or `ann`.
     #[arg(long = "as", default_value = "users/platform", value_name = "USER")]
     user: String,
 }
@@ -39,7 +40,10 @@ pub(crate) struct OnBehalfOf {
 impl OnBehalfOf {
     /// A session on their behalf.
     pub(crate) fn session(&self, address: &Address) -> Result<Session, Failure> {
-        address.session()?.on_behalf_of(&self.user).map_err(|_| Failure::usage(format!("`{}` is not a user's name", self.user)))
+        let user = absolute("users/", &self.user);
+        let is_name = UserName::parse(&user).is_ok();
+        let session = address.session()?.on_behalf_of(&user).ok().filter(|_| is_name);
+        session.ok_or_else(|| Failure::usage(format!("`{}` is not a user's name; for example `users/ann`", self.user)))
     }
 }
 
@@ -138,6 +142,17 @@ mod tests {
         assert_eq!(address.of_authz(), "http://127.0.0.1:7003");
         assert_eq!(address.all(), "http://127.0.0.1:7001, http://127.0.0.1:7003");
         assert_eq!(at("127.0.0.1:7001").all(), "http://127.0.0.1:7001");
+    }
+
+    #[tokio::test]
+    async fn on_whose_behalf_is_said_with_or_without_the_collection() {
+        let who = |user: &str| OnBehalfOf { user: user.into() }.session(&at("127.0.0.1:7001"));
+        for user in ["users/ann", "ann"] {
+            who(user).unwrap();
+        }
+        for wrong in ["", "users/", "Ann", "users/ann b", "groups/ann"] {
+            assert_eq!(who(wrong).unwrap_err().code, crate::exit::USAGE, "{wrong}");
+        }
     }
 
     #[test]

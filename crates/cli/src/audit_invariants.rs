@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::{
     Failure,
-    address::{Address, refusal},
+    address::{Address, OnBehalfOf, refusal},
 };
 
 /// Rows that are looked at in one call.
@@ -16,18 +16,15 @@ const PAGE: i32 = 1000;
 /// Looks for violations.
 #[derive(Args)]
 pub(crate) struct AuditInvariants {
-    /// The user who acts for the platform, as the services are configured.
-    #[arg(long, default_value = "users/platform", value_name = "USER")]
-    platform_actor: String,
+    #[command(flatten)]
+    who: OnBehalfOf,
     #[command(flatten)]
     address: Address,
 }
 
 impl AuditInvariants {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        let actor = &self.platform_actor;
-        let session = self.address.session()?.on_behalf_of(actor);
-        let session = session.map_err(|_| Failure::usage(format!("`{actor}` is not a user's name")))?;
+        let session = self.who.session(&self.address)?;
         let (mut found, mut examined) = (0, 0);
         let mut page_token = String::new();
         loop {

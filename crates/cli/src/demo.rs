@@ -11,7 +11,7 @@ use decision::world::World;
 
 use crate::{
     Failure,
-    address::{Address, refusal},
+    address::{Address, OnBehalfOf, refusal},
 };
 
 /// The worlds, each of one system.
@@ -26,16 +26,15 @@ const WORLDS: [(&str, &str); 5] = [
 /// Loads the demo world.
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// The user who acts for the platform, as the services are configured.
-    #[arg(long, default_value = "users/platform", value_name = "USER")]
-    platform_actor: String,
+    #[command(flatten)]
+    who: OnBehalfOf,
     #[command(flatten)]
     address: Address,
 }
 
 impl Demo {
     pub(crate) async fn run(self) -> Result<ExitCode, Failure> {
-        let loaded = load_all(&self.address.session()?, &self.platform_actor, &self.address.all()).await?;
+        let loaded = load_all(&self.who.session(&self.address)?, &self.address.all()).await?;
         let text = format!("{loaded}{}", commands(&self.address.of_authz()));
         // Nobody may be reading any more; that is no reason to fail.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -43,13 +42,12 @@ impl Demo {
     }
 }
 
-/// Creates what is not there yet of all the demo worlds, and says what there is now; `addresses` is where, for people.
-pub(crate) async fn load_all(session: &Session, platform_actor: &str, addresses: &str) -> Result<String, Failure> {
-    let platform = session.on_behalf_of(platform_actor).map_err(|_| Failure::usage(format!("`{platform_actor}` is not a user's name")))?;
+/// Creates what is not there yet of all the demo worlds, as the platform, and says what there is now; `addresses` is where, for people.
+pub(crate) async fn load_all(platform: &Session, addresses: &str) -> Result<String, Failure> {
     let mut done = String::new();
     for (name, text) in WORLDS {
         let world: World = serde_saphyr::from_str(text).map_err(|error| Failure::software(format!("demo world `{name}`: {error}")))?;
-        load(&platform, &world).await.map_err(|error| match error {
+        load(platform, &world).await.map_err(|error| match error {
             LoadError::Refused { name: of, status } => {
                 let Failure { message, code } = refusal(&status, addresses);
                 Failure { message: format!("demo world `{name}`: `{of}`: {message}"), code }

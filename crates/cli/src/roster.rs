@@ -15,7 +15,7 @@ use tonic::{Status, Streaming};
 
 use crate::{
     Failure,
-    address::{Address, refusal},
+    address::{Address, OnBehalfOf, refusal},
     ask::absolute,
     table::table,
 };
@@ -29,17 +29,15 @@ struct Printing {
     /// As CSV (RFC 4180), instead of a table.
     #[arg(long)]
     csv: bool,
-    /// On whose behalf: `users/ann` or `ann`.
-    #[arg(long = "as", value_name = "USER", default_value = "users/platform")]
-    actor: String,
+    #[command(flatten)]
+    who: OnBehalfOf,
     #[command(flatten)]
     address: Address,
 }
 
 impl Printing {
     fn session(&self) -> Result<Session, Failure> {
-        let actor = absolute("users/", &self.actor);
-        self.address.session()?.on_behalf_of(&actor).map_err(|_| Failure::usage(format!("`{actor}` is not a user's name")))
+        self.who.session(&self.address)
     }
 
     fn refused(&self, status: &Status) -> Failure {

@@ -137,7 +137,8 @@ async fn serve(config: &Config, services: &[Service], with_demo: bool) -> Result
         loaded.set(true);
         readiness.ready().await;
         if with_demo {
-            demo::load_all(&session, &config.identity.platform_actor, &address).await?;
+            let platform = session.on_behalf_of(&config.identity.platform_actor).map_err(Failure::usage)?;
+            demo::load_all(&platform, &address).await?;
         }
         announce(&address, services, config, with_demo);
         parts.stopped().await
