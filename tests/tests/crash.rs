@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 
 const WRITERS: usize = 8;
 const ROUNDS: usize = 4;
+/// So many pairs are acknowledged in a round first.
+const BEFORE_A_KILL: usize = 40;
 
 const WORLD: &str = "
 users: [ann, bob]
@@ -35,8 +37,15 @@ struct Acknowledged {
     binding: String,
 }
 
+/// How far a round is.
+#[derive(Default)]
+struct Round {
+    acknowledged: AtomicUsize,
+    killed: AtomicBool,
+}
+
 /// Writes until the connection is lost; tells what was acknowledged before.
-async fn write_until_killed(session: Session, writer: usize, round: usize, killed: Arc<AtomicBool>) -> Vec<Acknowledged> {
+async fn write_until_killed(session: Session, writer: usize, round: usize, state: Arc<Round>) -> Vec<Acknowledged> {
     let ann = session.on_behalf_of("users/ann").unwrap();
     let mut acknowledged = Vec::new();
     for at in 0.. {
@@ -58,7 +67,8 @@ async fn write_until_killed(session: Session, writer: usize, round: usize, kille
             CreateRoleBindingRequest { parent: "organizations/acme".into(), role_binding: Some(role_binding), ..Default::default() };
         let Ok(binding) = ann.role_bindings().create_role_binding(request).await else { break };
         acknowledged.push(Acknowledged { account, binding: binding.into_inner().name });
-        if killed.load(Ordering::Relaxed) {
+        state.acknowledged.fetch_add(1, Ordering::Relaxed);
+        if state.killed.load(Ordering::Relaxed) {
             break;
         }
     }
@@ -96,14 +106,19 @@ async fn kill_in_the_middle(mut installation: Installation) {
     load(&installation.platform(), &world).await.unwrap();
     let mut acknowledged = Vec::new();
     for round in 0..ROUNDS {
-        let killed = Arc::new(AtomicBool::new(false));
+        let state = Arc::new(Round::default());
         let mut writers = JoinSet::new();
         for writer in 0..WRITERS {
-            writers.spawn(write_until_killed(installation.session(), writer, round, killed.clone()));
+            writers.spawn(write_until_killed(installation.session(), writer, round, state.clone()));
         }
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        for _ in 0..12_000 {
+            if state.acknowledged.load(Ordering::Relaxed) >= BEFORE_A_KILL {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         installation.kill();
-        killed.store(true, Ordering::Relaxed);
+        state.killed.store(true, Ordering::Relaxed);
         let before = acknowledged.len();
         while let Some(written) = writers.join_next().await {
             acknowledged.extend(written.unwrap());

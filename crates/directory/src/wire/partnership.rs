@@ -7,7 +7,7 @@ use api::{
     feed::v1::UserSet,
 };
 use chrono::{DateTime, Utc};
-use decision::name::{NodeName, PartnershipName, RoleName, UserName};
+use decision::name::{NodeName, PartnershipName, RoleName, RoleOwner, UserName};
 use service::{
     Service,
     call::{Call, Page, WriteCall},
@@ -43,7 +43,7 @@ pub(crate) fn read_create(request: &Request<proto::CreatePartnershipRequest>) ->
     {
         fields.wrong("partnership.node", format!("`{organization}`, or one of its accounts"));
     }
-    let roles = read_roles(&mut fields, &offer.roles);
+    let roles = read_roles(&mut fields, &offer.roles, organization.as_ref());
     let components = read_components(&mut fields, "partnership.components", offer.components.as_ref());
     let users = read_users(&mut fields, offer.users.as_ref());
     let expire_time = fields.time("partnership.expire_time", offer.expire_time.as_ref());
@@ -108,7 +108,10 @@ pub(crate) fn read_update(
     ];
     let chosen = fields.mask(message.update_mask.as_ref(), &changeable);
     let change = PartnershipChange {
-        roles: chosen.contains("roles").then(|| read_roles(&mut fields, &offer.roles)),
+        roles: chosen.contains("roles").then(|| {
+            let organization = name.as_ref().map(PartnershipName::organization);
+            read_roles(&mut fields, &offer.roles, organization.as_ref())
+        }),
         components: chosen
             .contains("components")
             .then(|| read_components(&mut fields, "partnership.components", offer.components.as_ref())),
@@ -161,12 +164,24 @@ pub(crate) fn write(partnership: &Partnership, now: DateTime<Utc>) -> proto::Par
     }
 }
 
-fn read_roles(fields: &mut Fields, roles: &[String]) -> BTreeSet<RoleName> {
+/// Custom roles of another organization can be given nowhere in this one.
+fn read_roles(fields: &mut Fields, roles: &[String], organization: Option<&NodeName>) -> BTreeSet<RoleName> {
     if roles.is_empty() || roles.len() > MOST_ROLES {
         fields.wrong("partnership.roles", format!("1 to {MOST_ROLES} names of roles"));
         return BTreeSet::new();
     }
-    roles.iter().enumerate().filter_map(|(at, role)| fields.parse(&format!("partnership.roles[{at}]"), role, RoleName::parse)).collect()
+    let mut read = BTreeSet::new();
+    for (at, role) in roles.iter().enumerate() {
+        let path = format!("partnership.roles[{at}]");
+        let Some(role) = fields.parse(&path, role, RoleName::parse) else { continue };
+        match (role.owner(), organization) {
+            (RoleOwner::Organization(owner), Some(organization)) if owner != *organization => {
+                fields.wrong(&path, format!("a role of a role model, or of `{organization}`"));
+            }
+            _ => drop(read.insert(role)),
+        }
+    }
+    read
 }
 
 fn read_users(fields: &mut Fields, users: Option<&UserSet>) -> Option<BTreeSet<UserName>> {

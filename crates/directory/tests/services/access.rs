@@ -10,7 +10,7 @@ use api::{
         DeleteMemberRequest, DeletePartnershipRequest, DeleteRoleBindingRequest, DeleteUserRequest, GetMemberRequest,
         GetPartnershipRequest, GetUserRequest, Group, InitialHolder, Invitation, ListAssignableRolesRequest, ListGroupMembersRequest,
         ListMembersRequest, ListRoleBindingsRequest, Member, Organization, Partnership, RemoveGroupMemberRequest, RoleBinding,
-        SuspendUserRequest, UpdateMemberRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, import_request, import_row, member,
+        SuspendUserRequest, UpdateMemberRequest, UpdatePartnershipRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, member,
         organization, partnership,
     },
 };
@@ -405,6 +405,26 @@ fn sponsored(principal: &str, node: &str, sponsor: &str) -> CreateRoleBindingReq
     let mut request = grant(principal, "buyer", node);
     request.role_binding.as_mut().unwrap().sponsor = sponsor.to_owned();
     request
+}
+
+pub(crate) async fn a_partnership_allows_no_role_of_another_organization(installation: &Installation) {
+    installation.user("ann").await;
+    let acme = owned(installation, "acme").await.name;
+    let foreign = ["organizations/other/roles/seller".to_owned(), role("buyer")];
+    let partnership =
+        Partnership { partner: "organizations/agency".into(), node: acme.clone(), roles: foreign.into(), ..Default::default() };
+    let request = CreatePartnershipRequest { parent: acme.clone(), partnership: Some(partnership.clone()), ..Default::default() };
+    let status = installation.partnerships().create_partnership(by(ANN, request)).await.unwrap_err();
+    assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, "partnership.roles[0]");
+
+    let own = Partnership { roles: vec![format!("{acme}/roles/seller")], ..partnership.clone() };
+    let request = CreatePartnershipRequest { parent: acme, partnership: Some(own), ..Default::default() };
+    let name = installation.partnerships().create_partnership(by(ANN, request)).await.unwrap().into_inner().name;
+    let partnership = Some(Partnership { name, ..partnership });
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["roles".into()] });
+    let request = UpdatePartnershipRequest { partnership, update_mask, ..Default::default() };
+    let status = installation.partnerships().update_partnership(by(ANN, request)).await.unwrap_err();
+    assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, "partnership.roles[0]");
 }
 
 pub(crate) async fn a_revoked_partnership_takes_what_it_sponsored_along(installation: &Installation) {

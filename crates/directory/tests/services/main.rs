@@ -50,6 +50,7 @@ both_stores! {
     access::a_removed_member_takes_bindings_and_places_in_groups_along,
     access::a_group_never_contains_itself,
     access::a_deleted_group_leaves_nothing_and_its_name_is_not_used_again,
+    access::a_partnership_allows_no_role_of_another_organization,
     access::a_revoked_partnership_takes_what_it_sponsored_along,
     access::what_has_expired_is_swept_in_its_tree,
     access::a_deleted_user_leaves_every_tree_or_none,
