@@ -374,3 +374,57 @@ pub(crate) async fn admit(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+    use crate::organization::tests::acme;
+
+    fn assigned(principal: &str, role: &str, node: &str) -> Assignment {
+        Assignment::plain(Principal::parse(principal).unwrap(), RoleName::parse(role).unwrap(), NodeName::parse(node).unwrap())
+    }
+
+    #[test]
+    fn what_is_of_another_organization_holds_a_role_by_a_sponsor_only() {
+        let held = |principal: &str, role: &str, sponsor: Option<&str>| {
+            let sponsor = sponsor.map(|name| Sponsor::parse(name).unwrap());
+            let assigned = Assignment { sponsor, ..assigned(principal, role, "organizations/acme") };
+            can_be_held(&acme(), &assigned, &RoleTerms::default()).is_ok()
+        };
+        let viewer = "roleModels/m/roles/viewer";
+        let partnership = Some("organizations/acme/partnerships/p1");
+        for principal in ["organizations/agency", "organizations/agency/groups/g"] {
+            assert!(!held(principal, viewer, None), "{principal}");
+            assert!(held(principal, viewer, partnership), "{principal}");
+        }
+        for principal in ["organizations/acme", "organizations/acme/groups/g", "users/ann", "anyone"] {
+            assert!(held(principal, viewer, None), "{principal}");
+        }
+        assert!(held("users/ann", "organizations/acme/roles/own", None));
+        assert!(!held("users/ann", "organizations/agency/roles/theirs", partnership));
+    }
+
+    #[test]
+    fn an_organization_role_is_of_the_list_and_held_at_the_organization_without_a_sponsor() {
+        let organization = NodeName::parse("organizations/acme").unwrap();
+        let member = "roleModels/m/roles/member";
+        let membership = MembershipTerms { organization_roles: vec![member.to_owned()], permanent: true, ..MembershipTerms::default() };
+        let plain = assigned("users/ann", member, "organizations/acme");
+        let others = [
+            assigned("users/ann", "roleModels/m/roles/viewer", "organizations/acme"),
+            assigned("users/ann", member, "organizations/acme/accounts/a"),
+            Assignment { sponsor: Some(Sponsor::parse("organizations/acme/partnerships/p1").unwrap()), ..plain.clone() },
+        ];
+        assert!(is_organization_role(&membership, &organization, &plain));
+        assert!(others.iter().all(|other| !is_organization_role(&membership, &organization, other)));
+        // Where members stay it does not end by itself; anything else may.
+        let ends = |assigned: &Assignment| Assignment { expire_time: Some(Utc::now()), ..assigned.clone() };
+        assert!(stays(&membership, &organization, &plain).is_ok());
+        assert!(stays(&membership, &organization, &ends(&plain)).is_err());
+        assert!(others.iter().all(|other| stays(&membership, &organization, &ends(other)).is_ok()));
+        let may_leave = MembershipTerms { permanent: false, ..membership };
+        assert!(stays(&may_leave, &organization, &ends(&plain)).is_ok());
+    }
+}

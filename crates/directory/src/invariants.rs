@@ -218,9 +218,10 @@ async fn count(db: &WriteConnection, organization: &NodeName, role: &str, least:
 
 #[cfg(test)]
 mod tests {
-    use decision::name::RoleName;
+    use decision::name::{RoleName, Sponsor};
 
     use super::*;
+    use crate::organization::tests::acme;
 
     fn terms(exclusive: &[&str], most: u32) -> RoleTerms {
         RoleTerms {
@@ -265,5 +266,36 @@ mod tests {
         let mut ended = binding("b1", "member");
         ended.assigned.expire_time = Some(now);
         assert!(room(&[ended], None).is_ok());
+    }
+
+    #[test]
+    fn what_a_role_takes_the_place_of_is_another_of_the_set_by_the_same_sponsor() {
+        let now = Utc::now();
+        let wanted = binding("new", "owner").assigned;
+        let exclusive = terms(&["owner", "member"], 0);
+        let in_the_way = |theirs: &[RoleBinding]| in_the_way(&exclusive, &wanted, theirs, now).map(|other| other.name.id().to_owned());
+        assert_eq!(in_the_way(&[binding("b1", "buyer"), binding("b2", "member")]).as_deref(), Some("b2"));
+        assert_eq!(in_the_way(&[binding("b1", "buyer"), binding("b2", "owner")]), None);
+        let mut ended = binding("b1", "member");
+        ended.assigned.expire_time = Some(now);
+        assert_eq!(in_the_way(&[ended]), None);
+        let mut sponsored = binding("b1", "member");
+        sponsored.assigned.sponsor = Some(Sponsor::parse("organizations/acme/partnerships/p1").unwrap());
+        assert_eq!(in_the_way(&[sponsored]), None);
+    }
+
+    #[test]
+    fn a_role_is_required_at_organizations_of_its_scope() {
+        let root = acme();
+        let customer = Organization { parent: Some(NodeName::parse("organizations/agency/workspaces/w").unwrap()), ..acme() };
+        let required = |scope: &str| RoleTerms { seats_least: 1, organizations: scope.to_owned(), ..terms(&[], 0) };
+        let at = |terms: &RoleTerms| [&root, &customer].map(|organization| is_required_of(terms, organization));
+        assert_eq!(at(&required("any")), [true, true]);
+        assert_eq!(at(&required(ROOTS)), [true, false]);
+        assert_eq!(at(&required(CUSTOMERS)), [false, true]);
+        assert_eq!(at(&RoleTerms { seats_least: 0, ..required("any") }), [false, false]);
+        assert_eq!(at(&RoleTerms { held_at: "workspace".to_owned(), ..required("any") }), [false, false]);
+        let all = [required("any"), required(ROOTS), required(CUSTOMERS)];
+        assert_eq!(required_of(&customer, &all), [&all[0], &all[2]]);
     }
 }

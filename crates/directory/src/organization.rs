@@ -218,10 +218,10 @@ impl Organization {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn acme() -> Organization {
+    pub(crate) fn acme() -> Organization {
         let name = NodeName::parse("organizations/acme").unwrap();
         let now = Utc::now();
         Organization {

@@ -188,6 +188,12 @@ pub(crate) async fn of_an_exclusive_set_one_role_is_held_and_it_is_changed_in_on
     let changed = change_role(installation, &binding.name, "owner").await.unwrap();
     assert_eq!((changed.role, changed.etag.as_str()), (role("owner"), "2"));
     assert_eq!(refused(give(installation, &format!("{acme}/groups/none"), "owner", &acme).await), "INVALID_BINDING");
+    // A name is of one binding for ever.
+    let named = |principal| CreateRoleBindingRequest { role_binding_id: "b1".to_owned(), ..grant(principal, "viewer", &acme) };
+    let first = installation.role_bindings().create_role_binding(by(ANN, named(ANN))).await.unwrap().into_inner();
+    assert_eq!(refused(installation.role_bindings().create_role_binding(by(ANN, named("users/bob"))).await), "ALREADY_EXISTS");
+    revoke(installation, &first.name).await.unwrap();
+    assert_eq!(refused(installation.role_bindings().create_role_binding(by(ANN, named("users/bob"))).await), "ALREADY_EXISTS");
 }
 
 pub(crate) async fn seats_hold_under_a_hundred_calls_at_once(installation: &Installation) {
@@ -212,7 +218,15 @@ pub(crate) async fn seats_hold_under_a_hundred_calls_at_once(installation: &Inst
         assert_eq!(details.error_info().unwrap().metadata["limit"], "5");
         assert_eq!(details.quota_failure().unwrap().violations[0].subject, role("buyer"));
     }
-    assert_eq!(bindings(installation, &acme).await.iter().filter(|binding| binding.role == role("buyer")).count(), 5);
+    let buyers = bindings(installation, &acme).await.into_iter().filter(|binding| binding.role == role("buyer"));
+    let buyers: Vec<_> = buyers.collect();
+    assert_eq!(buyers.len(), 5);
+    // Nor does a change of another role there take a seat that there is not.
+    installation.user("late").await;
+    let late = give(installation, "users/late", "viewer", &acme).await.unwrap();
+    assert_eq!(refused(change_role(installation, &late.name, "buyer").await), "SEATS_TAKEN");
+    revoke(installation, &buyers[0].name).await.unwrap();
+    change_role(installation, &late.name, "buyer").await.unwrap();
 }
 
 pub(crate) async fn one_required_holder_remains_whatever_is_tried_at_once(installation: &Installation) {
