@@ -252,9 +252,26 @@ impl Guard {
         at_least: Token,
         deadline: Instant,
     ) -> Result<ListStandingsResponse, Status> {
-        let message = || ListStandingsRequest { nodes: nodes.clone(), users: users.clone(), at_least_as_fresh: at_least.to_string() };
+        let at_least_as_fresh = at_least.to_string();
+        self.standings(ListStandingsRequest { nodes, users, at_least_as_fresh, with_participations: false }, deadline).await
+    }
+
+    /// What users hold at a node, what they are to its organization, and what they hold there and below, on a view at least as fresh as `at_least`. At most
+    /// 1,000 users. Checks nobody's authority.
+    pub async fn list_participations(
+        &self,
+        node: String,
+        users: Vec<String>,
+        at_least: Token,
+        deadline: Instant,
+    ) -> Result<ListStandingsResponse, Status> {
+        let at_least_as_fresh = at_least.to_string();
+        self.standings(ListStandingsRequest { nodes: vec![node], users, at_least_as_fresh, with_participations: true }, deadline).await
+    }
+
+    async fn standings(&self, request: ListStandingsRequest, deadline: Instant) -> Result<ListStandingsResponse, Status> {
         let call = |mut permits: PermitServiceClient<Channel>, request| async move { permits.list_standings(request).await };
-        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(message(), until))).await?;
+        let answer = reach::within(deadline, |until| call(self.permits.clone(), self.request(request.clone(), until))).await?;
         Ok(answer.into_inner())
     }
 

@@ -4,9 +4,10 @@
 use crate::{
     decide::rules,
     model::{RoleIndex, gives},
-    name::{BindingName, GroupName, NodeName, RoleName, Sponsor, UserName},
+    name::{BindingName, GroupName, NodeKind, NodeName, Principal, RoleName, Sponsor, UserName},
     path::Path,
     record::{CustomRole, Timestamp},
+    slot::{GroupId, GroupSlot, NodeId, UserSlot},
     standing::{Circle, HeldRole, Rules, Subject, Via},
     view::View,
 };
@@ -41,6 +42,32 @@ pub struct Reaching {
     pub role: RoleName,
     /// The roles that it implies at the node itself.
     pub implied: Vec<RoleName>,
+}
+
+/// What a user is to the organization of a node, and holds at the node and below it in that organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Participation {
+    /// Suspended everywhere.
+    pub suspended: bool,
+    /// Whether suspended there; none where the organization has not taken them in.
+    pub membership: Option<bool>,
+    /// In the order of their names.
+    pub holdings: Vec<Holding>,
+}
+
+/// A binding of a user or of a group of the organization that they are in, unended, whether it counts or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The binding.
+    pub binding: BindingName,
+    /// Its role.
+    pub role: RoleName,
+    /// Its node.
+    pub node: NodeName,
+    /// The group that it names.
+    pub group: Option<GroupName>,
+    /// What lets a non-member hold it.
+    pub sponsor: Option<Sponsor>,
 }
 
 struct Here<'v> {
@@ -168,4 +195,119 @@ pub fn reaching(view: &View, node: &NodeName, now: Timestamp) -> Vec<Reaching> {
         }
     }
     found
+}
+
+/// What a user is and holds at a node and below it.
+pub fn participation(view: &View, user: &UserName, node: &NodeName, now: Timestamp) -> Participation {
+    let Some(slot) = view.user_id(user).and_then(|id| view.user_slot(id)) else { return Participation::default() };
+    let mut found = Participation { suspended: slot.record.as_ref().is_some_and(|user| user.suspended), ..Participation::default() };
+    let Some(organization) = view.node_id(node.organization().as_str()) else { return found };
+    found.membership = slot.members.get(&organization).copied();
+    let groups = groups_of(view, slot).into_iter().filter(|group| group.organization == organization).map(|group| &group.bindings);
+    for bindings in std::iter::once(&slot.bindings).chain(groups) {
+        let here = bindings.range((organization, NodeId::MIN)..=(organization, NodeId::MAX)).flat_map(|(_, bound)| bound.iter());
+        let unended = here.filter_map(|bound| view.binding_of(bound)).filter(|binding| binding.expires.is_none_or(|end| now < end));
+        found.holdings.extend(unended.filter(|binding| is_within(view, &binding.node, node)).map(|binding| Holding {
+            binding: binding.name,
+            role: binding.role,
+            node: binding.node,
+            group: if let Principal::Group(group) = binding.principal { Some(group) } else { None },
+            sponsor: binding.sponsor,
+        }));
+    }
+    found.holdings.sort_unstable_by(|a, b| a.binding.cmp(&b.binding));
+    found
+}
+
+/// The groups that a user is in, however deep.
+fn groups_of<'v>(view: &'v View, slot: &UserSlot) -> Vec<&'v GroupSlot> {
+    let mut ids: Vec<GroupId> = slot.groups.iter().copied().collect();
+    let mut found = Vec::new();
+    while let Some(id) = ids.get(found.len()).copied() {
+        let Some(group) = view.group_slot(id) else { break };
+        for outer in &group.groups {
+            if !ids.contains(outer) {
+                ids.push(*outer);
+            }
+        }
+        found.push(group);
+    }
+    found
+}
+
+/// Whether a node is another, or below it in its organization.
+fn is_within(view: &View, node: &NodeName, container: &NodeName) -> bool {
+    if container.kind() == NodeKind::Organization {
+        return node.organization() == *container;
+    }
+    let parent = node.leaf_parent();
+    let account = parent.as_ref().unwrap_or(node);
+    node == container
+        || parent.as_ref() == Some(container)
+        || view.node(account).and_then(|account| account.parent.as_ref()).is_some_and(|parent| parent == container)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::{NOW, node, user, view};
+
+    const WORLD: &str = "
+users: [olga, mark, sam, pia, { id: sven, suspended: true }, nobody]
+organizations:
+  - id: acme
+    model: sample
+    workspaces: [{ id: v }, { id: w }]
+    accounts: [{ id: a, workspace: w }, { id: b }]
+    members: [olga, mark, sam, sven]
+    groups: [{ id: inner, members: [sam] }, { id: outer, members: [groups/inner] }]
+    partnerships: [{ id: p1, partner: partner, roles: [manager], accepted: true }]
+    bindings:
+      - { principal: olga, role: owner }
+      - { principal: mark, role: manager, node: accounts/b }
+      - { principal: mark, role: workspace-admin, node: workspaces/w }
+      - { principal: mark, role: launcher, node: workspaces/w/campaigns/1 }
+      - { principal: groups/outer, role: manager, node: accounts/a }
+      - { principal: pia, role: manager, node: accounts/a, sponsor: partnerships/p1 }
+  - id: partner
+    model: sample
+    members: [pia]
+    bindings:
+      - { principal: pia, role: owner }
+";
+
+    fn held(who: &str, at: &str) -> Vec<String> {
+        let found = participation(&view(WORLD), &user(who), &node(at), NOW).holdings;
+        let mut found: Vec<String> = found.iter().map(|held| format!("{} {}", held.role.id(), held.node.id())).collect();
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn what_somebody_holds_at_a_node_is_what_they_hold_there_and_below_in_its_organization() {
+        assert_eq!(held("mark", "acme"), ["launcher 1", "manager b", "workspace-admin w"]);
+        assert_eq!(held("mark", "acme/workspaces/w"), ["launcher 1", "workspace-admin w"]);
+        assert_eq!(held("mark", "acme/accounts/b"), ["manager b"]);
+        assert_eq!(held("mark", "acme/workspaces/v"), [""; 0]);
+        // An account is below the workspace that it is in; what is held above is not held here.
+        assert_eq!(held("sam", "acme/workspaces/w"), ["manager a"]);
+        assert_eq!(held("olga", "acme/workspaces/w"), [""; 0]);
+        // Nothing of another organization.
+        assert_eq!(held("pia", "acme"), ["manager a"]);
+        assert_eq!(held("pia", "partner"), ["owner partner"]);
+        assert_eq!(held("nobody", "acme"), [""; 0]);
+    }
+
+    #[test]
+    fn it_says_by_what_they_hold_it_and_what_they_are_there() {
+        let view = view(WORLD);
+        let at = |who: &str| participation(&view, &user(who), &node("acme"), NOW);
+        let sam = at("sam");
+        assert_eq!((sam.membership, sam.suspended), (Some(false), false));
+        assert_eq!(sam.holdings[0].group.as_ref().map(ToString::to_string).as_deref(), Some("organizations/acme/groups/outer"));
+        let pia = at("pia");
+        assert_eq!((pia.membership, pia.holdings[0].sponsor.is_some(), pia.holdings[0].group.is_some()), (None, true, false));
+        assert_eq!((at("sven").membership, at("sven").suspended), (Some(false), true));
+        assert_eq!(at("unknown"), Participation::default());
+    }
 }

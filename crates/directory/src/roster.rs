@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use api::authz::v1::Standing;
+use api::authz::v1::{Holding, Participation, Standing, participation::Membership};
 use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName, Principal};
 
-use crate::{invitation::Invitation, member::Member, role_binding::RoleBinding, store::participation::Facet, user::User};
+use crate::{
+    invitation::Invitation,
+    role_binding::RoleBinding,
+    store::participation::{Entry, Facet},
+};
 
 /// Somebody who participates.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,10 @@ pub(crate) struct HeldRole {
     pub(crate) sponsor: Option<String>,
 }
 
+fn said(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
 /// In one word how somebody comes to a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -71,18 +79,31 @@ impl HeldRole {
         }
     }
 
+    /// What authz says of a binding that somebody has at a node or below.
+    fn holding(holding: &Holding) -> Self {
+        Self {
+            role: holding.role.clone(),
+            node: holding.node.clone(),
+            role_binding: holding.role_binding.clone(),
+            inherited: false,
+            implied_by: None,
+            held_at: holding.node.clone(),
+            group: said(&holding.group),
+            sponsor: said(&holding.sponsor),
+        }
+    }
+
     /// What authz says that somebody holds.
     pub(crate) fn standing(standing: &Standing) -> Self {
-        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Self {
             role: standing.role.clone(),
             node: standing.at.clone(),
             role_binding: standing.role_binding.clone(),
             inherited: standing.bound_at != standing.node,
-            implied_by: some(&standing.bound_role).filter(|bound| *bound != standing.role),
+            implied_by: said(&standing.bound_role).filter(|bound| *bound != standing.role),
             held_at: standing.bound_at.clone(),
-            group: some(&standing.group),
-            sponsor: some(&standing.sponsor),
+            group: said(&standing.group),
+            sponsor: said(&standing.sponsor),
         }
     }
 
@@ -112,56 +133,55 @@ impl Source {
     }
 }
 
-/// Everything that is known of the participants of a page.
+/// What is known of the participants of a page beside their entries. Of users, who are nearly all of them, it is what authz has in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) users: Vec<User>,
-    pub(crate) members: Vec<Member>,
-    /// Users and the groups that they are in.
-    pub(crate) groups: Vec<(String, String)>,
-    /// Of all of them and their groups, at the node and below, unended.
-    pub(crate) bindings: Vec<RoleBinding>,
+    /// Of the users.
+    pub(crate) participations: Vec<Participation>,
+    /// Of the users.
     pub(crate) standings: Vec<Standing>,
+    /// Of the others, at the node and below, unended.
+    pub(crate) bindings: Vec<RoleBinding>,
     pub(crate) invitations: Vec<Invitation>,
     pub(crate) organization_roles: Vec<String>,
 }
 
 impl Known {
     /// A participant of a node; none where what reaches them from above does not count, and they have nothing else.
-    pub(crate) fn participant(&self, name: &str, node: &NodeName) -> Option<Participant> {
+    pub(crate) fn participant(&self, entry: &Entry, node: &NodeName) -> Option<Participant> {
+        let name = &entry.participant;
         if let Some(invitation) = self.invitations.iter().find(|invitation| invitation.name.as_str() == name) {
             return Some(invited(invitation));
         }
-        let user = self.users.iter().find(|user| user.name.as_str() == name);
-        let member = self.members.iter().find(|member| member.user.as_str() == name);
-        let theirs = |principal: &str| principal == name || self.groups.iter().any(|(user, group)| user == name && group == principal);
-        let bindings: Vec<&RoleBinding> = self.bindings.iter().filter(|binding| theirs(&binding.assigned.principal.to_string())).collect();
-        let mut roles: Vec<HeldRole> = bindings.iter().map(|binding| HeldRole::of(binding)).collect();
+        let user = self.participations.iter().find(|participation| participation.user == *name);
+        let membership = user.map(Participation::membership).unwrap_or_default();
+        let bound = self.bindings.iter().filter(|binding| binding.assigned.principal.to_string() == *name).map(HeldRole::of);
+        let held = user.into_iter().flat_map(|user| &user.holdings).map(HeldRole::holding);
+        let mut roles: Vec<HeldRole> = bound.chain(held).collect();
+        let organization = node.organization();
+        let organization_role = roles
+            .iter()
+            .find(|held| held.node == organization.as_str() && self.organization_roles.contains(&held.role))
+            .map(|held| held.role.clone());
         let is_known = |standing: &Standing| standing.bound_at == node.as_str() && standing.role == standing.bound_role;
-        let more = self.standings.iter().filter(|standing| standing.user == name && !is_known(standing));
+        let more = self.standings.iter().filter(|standing| standing.user == *name && !is_known(standing));
         roles.extend(more.map(HeldRole::standing));
-        let belongs = node.kind() == NodeKind::Organization && member.is_some();
+        let belongs = node.kind() == NodeKind::Organization && membership != Membership::Unspecified;
         if roles.is_empty() && !belongs {
             return None;
         }
-        let organization = node.organization();
-        let organization_role = bindings
-            .iter()
-            .map(|binding| &binding.assigned)
-            .find(|assigned| assigned.node == organization && self.organization_roles.iter().any(|role| role == assigned.role.as_str()));
-        let times = bindings.iter().map(|binding| binding.update_time).chain(member.map(|member| member.update_time));
         Some(Participant {
-            participant: name.to_owned(),
-            display_name: user.map_or_else(|| name.to_owned(), |user| user.display_name.clone()),
-            email: user.and_then(|user| user.email.as_ref()).map(|email| email.as_str().to_owned()).unwrap_or_default(),
-            state: match member {
-                None => Facet::Guest,
-                Some(member) if member.suspended => Facet::Suspended,
-                Some(_) => Facet::Active,
+            participant: name.clone(),
+            display_name: user.map_or_else(|| name.clone(), |_| entry.display_name.clone()),
+            email: entry.email.clone(),
+            state: match membership {
+                Membership::Unspecified => Facet::Guest,
+                Membership::Suspended => Facet::Suspended,
+                Membership::Active => Facet::Active,
             },
             user_suspended: user.is_some_and(|user| user.suspended),
-            organization_role: organization_role.map(|assigned| assigned.role.to_string()),
-            update_time: times.chain(user.map(|user| user.update_time)).max(),
+            organization_role,
+            update_time: Some(entry.update_time),
             roles,
         })
     }

@@ -13,7 +13,7 @@ use decision::{
     permit::assignable,
     preview::compare,
     reach::{Scope, all, resources},
-    roster::{reaching, standings},
+    roster::{participation, reaching, standings},
 };
 use tonic::{Code, Request, Response, Status};
 
@@ -98,7 +98,7 @@ impl PermitService for Authz {
     async fn list_standings(&self, request: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
         is_allowed(&request)?;
         let deadline = Deadline::of(&request);
-        let (wire::Who { nodes, users }, consistency) = wire::read_list_standings(request.into_inner())?;
+        let (wire::Who { nodes, users, with_participations }, consistency) = wire::read_list_standings(request.into_inner())?;
         let world = self.world(consistency, deadline).await?;
         let (view, now) = (world.view(), self.replica.now());
         let pairs = users.iter().flat_map(|user| nodes.iter().map(move |node| (user, node)));
@@ -107,7 +107,9 @@ impl PermitService for Authz {
             Some(node) if users.is_empty() => reaching(view, node, now),
             _ => Vec::new(),
         };
-        Ok(Response::new(wire::write_standings(held, reaching, world.token())))
+        let place = nodes.first().filter(|_| with_participations);
+        let participations = place.into_iter().flat_map(|node| users.iter().map(move |user| (user, participation(view, user, node, now))));
+        Ok(Response::new(wire::write_standings(held, reaching, participations, world.token())))
     }
 
     async fn get_tree_rules(&self, request: Request<GetTreeRulesRequest>) -> Result<Response<TreeRules>, Status> {

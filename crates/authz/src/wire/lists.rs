@@ -4,7 +4,7 @@ use api::{
     authz::v1::{
         self as wire, GetTreeRulesRequest, ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest,
         ListPermittedResponse, ListResourcesRequest, ListResourcesResponse, ListStandingsRequest, ListStandingsResponse,
-        PreviewAccessRequest, PreviewAccessResponse, TreeRules,
+        PreviewAccessRequest, PreviewAccessResponse, TreeRules, participation::Membership,
     },
     feed::v1::Record as Message,
 };
@@ -16,7 +16,7 @@ use decision::{
     permit::{AssignPath, Assignable, Offer},
     preview::{AccessChange, Difference, RoleChange},
     reach::{Container, Reached},
-    roster::{Reaching, Standing},
+    roster::{Participation, Reaching, Standing},
     view::{Pinned, View},
 };
 use replica::{Consistency, wire::write_components};
@@ -60,6 +60,7 @@ pub(crate) struct Preview {
 pub(crate) struct Who {
     pub(crate) nodes: Vec<NodeName>,
     pub(crate) users: Vec<UserName>,
+    pub(crate) with_participations: bool,
 }
 
 /// Whose list it is and of what: what binds its page tokens.
@@ -157,12 +158,13 @@ pub(crate) fn read_list_standings(message: ListStandingsRequest) -> Result<(Who,
         users.extend(violations.name(format!("users[{index}]"), UserName::parse(name)));
     }
     let consistency = read_at_least(&mut violations, &message.at_least_as_fresh);
-    violations.none_in((Some(Who { nodes, users }), consistency))
+    violations.none_in((Some(Who { nodes, users, with_participations: message.with_participations }), consistency))
 }
 
 pub(crate) fn write_standings<'a>(
     held: impl Iterator<Item = (&'a UserName, &'a NodeName, Standing)>,
     reaching: Vec<Reaching>,
+    participations: impl Iterator<Item = (&'a UserName, Participation)>,
     decided_at: Token,
 ) -> ListStandingsResponse {
     let standing = |(user, node, held): (&UserName, &NodeName, Standing)| wire::Standing {
@@ -182,7 +184,34 @@ pub(crate) fn write_standings<'a>(
         role: reaching.role.to_string(),
         implied: reaching.implied.iter().map(ToString::to_string).collect(),
     });
-    ListStandingsResponse { standings: held.map(standing).collect(), reaching: reaching.collect(), revision: decided_at.to_string() }
+    ListStandingsResponse {
+        standings: held.map(standing).collect(),
+        reaching: reaching.collect(),
+        revision: decided_at.to_string(),
+        participations: participations.map(|(user, participation)| write_participation(user, participation)).collect(),
+    }
+}
+
+/// What a user is and holds.
+fn write_participation(user: &UserName, participation: Participation) -> wire::Participation {
+    let membership = match participation.membership {
+        None => Membership::Unspecified,
+        Some(false) => Membership::Active,
+        Some(true) => Membership::Suspended,
+    };
+    let holdings = participation.holdings.into_iter().map(|holding| wire::Holding {
+        role_binding: holding.binding.to_string(),
+        role: holding.role.to_string(),
+        node: holding.node.to_string(),
+        group: holding.group.as_ref().map(ToString::to_string).unwrap_or_default(),
+        sponsor: holding.sponsor.as_ref().map(ToString::to_string).unwrap_or_default(),
+    });
+    wire::Participation {
+        user: user.to_string(),
+        suspended: participation.suspended,
+        membership: membership.into(),
+        holdings: holdings.collect(),
+    }
 }
 
 pub(crate) fn read_list_assignable(message: ListAssignableRolesRequest) -> Result<((UserName, Offer), Consistency), Status> {

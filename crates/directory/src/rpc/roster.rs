@@ -19,7 +19,7 @@ use crate::{
     Directory,
     roster::{HeldRole, Known, PARTICIPANT_COLUMNS, PLACE_COLUMNS, Participant, Place, csv, is_within, participants_csv, places_csv},
     status::Error,
-    store,
+    store::{self, participation::Entry},
     wire::roster::{self as wire, RosterFilter},
 };
 
@@ -203,47 +203,38 @@ impl Directory {
         let mut entries = roster.page(reader, after, size as u64 + 1).await.map_err(Error::from)?;
         let more = entries.len() > size;
         entries.truncate(size);
-        let next = entries.last().filter(|_| more).map(|entry| position(&entry.sort_key, &entry.participant));
+        let next = entries.last().filter(|_| more).map(|entry| position(entry.key(filter.key), &entry.participant));
 
-        let names: Vec<String> = entries.into_iter().map(|entry| entry.participant).collect();
-        let known = self.known(call, &filter.node, &names, organization_roles).await?;
-        Ok((names.iter().filter_map(|name| known.participant(name, &filter.node)).collect(), next))
+        let known = self.known(call, &filter.node, &entries, organization_roles).await?;
+        Ok((entries.iter().filter_map(|entry| known.participant(entry, &filter.node)).collect(), next))
     }
 
-    /// Everything about the participants of a page: read and asked for once for all of them.
-    async fn known(&self, call: &Call, node: &NodeName, names: &[String], organization_roles: &[String]) -> Result<Known, Status> {
+    /// What is not in the entries of a page: asked for once for all of them. What users hold authz has in memory, so that nothing is read for each; others are few.
+    async fn known(&self, call: &Call, node: &NodeName, entries: &[Entry], organization_roles: &[String]) -> Result<Known, Status> {
+        let mut known = Known { organization_roles: organization_roles.to_vec(), ..Known::default() };
+        let (users, others): (Vec<String>, Vec<String>) =
+            entries.iter().map(|entry| entry.participant.clone()).partition(|name| UserName::parse(name).is_ok());
+        if !users.is_empty() {
+            let head = self.service.ledger().head().await.map_err(ledger_status)?;
+            let said = self.service.guard().list_participations(node.to_string(), users, head, call.deadline.instant()).await?;
+            (known.participations, known.standings) = (said.participations, said.standings);
+        }
+        if others.is_empty() {
+            return Ok(known);
+        }
         let reader = self.service.ledger().reader();
-        let organization = node.organization();
-        let users: Vec<UserName> = names.iter().filter_map(|name| UserName::parse(name).ok()).collect();
-        let groups = store::participation::groups_of(reader, &organization, &users).await.map_err(Error::from)?;
-        let principals: BTreeSet<String> = names.iter().cloned().chain(groups.iter().map(|(_, group)| group.clone())).collect();
-        let principals: Vec<String> = principals.into_iter().collect();
-        let mut bindings = store::role_binding::of_principals_in(reader, &principals, &organization).await.map_err(Error::from)?;
-        let now = self.service.now();
+        let invitations: Vec<InvitationName> = others.iter().filter_map(|name| InvitationName::parse(name).ok()).collect();
+        known.invitations = store::invitation::pending_of(reader, &invitations).await.map_err(Error::from)?;
+        known.bindings = store::role_binding::of_principals_in(reader, &others, &node.organization()).await.map_err(Error::from)?;
         let mut workspaces = BTreeMap::new();
         if node.kind() == NodeKind::Workspace {
-            let accounts = bindings.iter().filter_map(|binding| account_of(&binding.assigned.node)).collect::<BTreeSet<_>>();
+            let accounts = known.bindings.iter().filter_map(|binding| account_of(&binding.assigned.node)).collect::<BTreeSet<_>>();
             let accounts: Vec<NodeName> = accounts.into_iter().collect();
             workspaces = store::account::workspaces_of(reader, &accounts).await.map_err(Error::from)?;
         }
-        bindings.retain(|binding| !binding.assigned.has_ended(now) && is_within(&binding.assigned.node, node, &workspaces));
-        let standings = if users.is_empty() {
-            Vec::new()
-        } else {
-            let asked = users.iter().map(ToString::to_string).collect();
-            let head = self.service.ledger().head().await.map_err(ledger_status)?;
-            self.service.guard().list_standings(vec![node.to_string()], asked, head, call.deadline.instant()).await?.standings
-        };
-        let invitations: Vec<InvitationName> = names.iter().filter_map(|name| InvitationName::parse(name).ok()).collect();
-        Ok(Known {
-            invitations: store::invitation::pending_of(reader, &invitations).await.map_err(Error::from)?,
-            members: store::member::of(reader, &organization, &users).await.map_err(Error::from)?,
-            users: store::user::of(reader, &users).await.map_err(Error::from)?,
-            groups,
-            bindings,
-            standings,
-            organization_roles: organization_roles.to_vec(),
-        })
+        let now = self.service.now();
+        known.bindings.retain(|binding| !binding.assigned.has_ended(now) && is_within(&binding.assigned.node, node, &workspaces));
+        Ok(known)
     }
 
     /// The next so many workspaces that a user can access.

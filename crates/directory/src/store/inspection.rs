@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName};
 use ledger::StoreError;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition as Where, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, Statement, Value,
+    ActiveModelTrait, ColumnTrait, Condition as Where, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, NotSet,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, Statement, Value,
 };
 
 use crate::{
@@ -54,10 +54,21 @@ rows! {
     workspaces of workspace: Workspace;
     accounts of account: Account;
     users of user: User;
-    members of member: Member;
     partnerships of partnership: Partnership;
     role_bindings of role_binding: RoleBinding;
     invitations of invitation: Invitation;
+}
+
+/// Memberships, but for how their users stand in lists.
+pub(crate) async fn members(db: &impl ConnectionTrait, after: &str, limit: u64) -> Result<Vec<Sighting<Member>>, StoreError> {
+    use entity::member::{ActiveModel, Column, Entity, Model};
+    let rows = Entity::find().filter(Column::Name.gt(after)).order_by_asc(Column::Name).limit(limit).all(db).await?;
+    let sight = |row: Model| {
+        let stored = ActiveModel { display_key: NotSet, email_key: NotSet, ..row.clone().into_active_model().reset_all() };
+        let value = store::member::read(row.clone()).ok();
+        Sighting { value: value.filter(|value| store::member::row(value) == stored), name: row.name }
+    };
+    Ok(rows.into_iter().map(sight).collect())
 }
 
 /// Organizations, customers without what their root has pinned.

@@ -5,15 +5,17 @@ use decision::{
     record::GroupMember,
 };
 use ledger::StoreError;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, Select};
-use service::filter::{Query, position, read_position};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, NotSet, QueryFilter, Select, Statement,
+};
+use service::filter::{Query, position};
 
 use crate::{
     member::{Holdings, Member},
     store::{
         entity::member::{ActiveModel, Column, Entity, Model},
         group, listing,
-        participation::{self, Entry, Facet, Key, Roster},
+        participation::{self, Facet},
         read::{stored, unreadable},
         role_binding,
     },
@@ -52,14 +54,31 @@ pub(crate) async fn held_in(db: &impl ConnectionTrait, organization: &NodeName, 
     Ok(Holdings { bindings, groups })
 }
 
+// With the keys by which the user stands in lists: the members of an organization are listed in their order, too.
+const INSERT: &str =
+    "INSERT INTO member(name, organization, member_user, suspended, create_time, update_time, version, display_key, email_key)
+SELECT $1, $2, $3, $4, $5, $6, $7, display_key, COALESCE(email_key, '') FROM directory_user WHERE name = $3";
+
 pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
-    Entity::insert(row(member)).exec_without_returning(db).await?;
-    participation::joined(db, &member.name.organization(), &member.user, facet_of(member)).await
+    let values = [
+        member.name.as_str().into(),
+        member.name.organization().as_str().into(),
+        member.user.as_str().into(),
+        member.suspended.into(),
+        member.create_time.into(),
+        member.update_time.into(),
+        member.version.into(),
+    ];
+    let inserted = db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), INSERT, values)).await?;
+    if inserted.rows_affected() != 1 {
+        return Err(unreadable("the user of a new member").into());
+    }
+    participation::joined(db, &member.name.organization(), &member.user, facet_of(member), member.update_time).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, member: &Member) -> Result<(), StoreError> {
     Entity::update(row(member)).exec(db).await?;
-    participation::restate(db, &member.name.organization(), &member.user, facet_of(member)).await
+    participation::restate(db, &member.name.organization(), &member.user, facet_of(member), member.update_time).await
 }
 
 /// Deletes the row. The name is not retired: who was removed may join again, under the one name that they can have.
@@ -72,6 +91,17 @@ fn facet_of(member: &Member) -> Facet {
     if member.suspended { Facet::Suspended } else { Facet::Active }
 }
 
+/// What users are called has changed for this one.
+pub(super) async fn rename(db: &impl ConnectionTrait, user: &UserName, display_key: &str, email_key: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE member SET display_key = $2, email_key = $3 WHERE member_user = $1 AND (display_key <> $2 OR email_key <> $3)";
+    let values = [user.as_str().into(), display_key.into(), email_key.into()];
+    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    Ok(())
+}
+
+/// Which of the columns a filter's fields are.
+const KEYS: [(&str, Column); 3] = [("create_time", Column::CreateTime), ("display_name", Column::DisplayKey), ("email", Column::EmailKey)];
+
 /// The next so many of a list after a position, each with its own.
 pub(crate) async fn page(
     db: &impl ConnectionTrait,
@@ -79,69 +109,33 @@ pub(crate) async fn page(
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<(Member, String)>, StoreError> {
-    let Some(roster) = filter.roster() else {
-        let rows = page_of(filter, after, limit)?.all(db).await?;
-        let placed = |member: Member| {
-            let position = match filter.query.order {
-                "create_time" => position(&listing::time_text(member.create_time), member.name.as_str()),
-                _ => member.name.to_string(),
-            };
-            (member, position)
+    let rows = page_of(filter, after, limit)?.all(db).await?;
+    let placed = |row: Model| {
+        let position = match filter.query.order {
+            "create_time" => position(&listing::time_text(row.create_time), &row.name),
+            "display_name" => position(&row.display_key, &row.name),
+            "email" => position(&row.email_key, &row.name),
+            _ => row.name.clone(),
         };
-        return rows.into_iter().map(|row| read(row).map(placed).map_err(Into::into)).collect();
+        Ok((read(row)?, position))
     };
-    // By what users are called: in the order of the roster, from which the members are then read.
-    let after = after.map(|after| read_position(after).ok_or_else(|| unreadable("a position"))).transpose()?;
-    let entries = roster.page(db, after, limit).await?;
-    let users = entries.iter().map(|entry| UserName::parse(&entry.participant)).collect::<Result<Vec<_>, _>>();
-    let members = of(db, &filter.organization, &stored(users)?).await?;
-    let of = |entry: &Entry| {
-        let member = members.iter().find(|member| member.user.as_str() == entry.participant)?;
-        Some((member.clone(), position(&entry.sort_key, &entry.participant)))
-    };
-    Ok(entries.iter().filter_map(of).collect())
+    rows.into_iter().map(placed).collect()
 }
 
-/// The query of a page that does not go by the roster.
+/// Their query.
 pub(crate) fn page_of(filter: &MemberFilter, after: Option<&str>, limit: u64) -> Result<Select<Entity>, DbErr> {
     let mut rows = Entity::find().filter(Column::Organization.eq(filter.organization.as_str()));
     if let Some(suspended) = filter.suspended {
         rows = rows.filter(Column::Suspended.eq(suspended));
     }
-    listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)
+    listing::page(rows, &filter.query, Column::Name, &KEYS, after, limit)
 }
 
-/// Which of some users are members of an organization, in no particular order.
-pub(crate) async fn of(db: &impl ConnectionTrait, organization: &NodeName, users: &[UserName]) -> Result<Vec<Member>, StoreError> {
-    let rows = query_of(organization, users).all(db).await?;
-    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
-}
-
-/// Their query: by name, which is the row's.
-pub(crate) fn query_of(organization: &NodeName, users: &[UserName]) -> Select<Entity> {
-    Entity::find().filter(Column::Name.is_in(users.iter().map(|user| format!("{organization}/members/{}", user.id()))))
-}
-
-impl MemberFilter {
-    /// The roster that the list goes by, if it is in the order of what users are called.
-    pub(crate) fn roster(&self) -> Option<Roster> {
-        let key = match self.query.order {
-            "display_name" => Key::DisplayName,
-            "email" => Key::Email,
-            _ => return None,
-        };
-        let facets = match self.suspended {
-            None => vec![Facet::Active, Facet::Suspended],
-            Some(false) => vec![Facet::Active],
-            Some(true) => vec![Facet::Suspended],
-        };
-        let streams = facets.into_iter().map(|facet| (self.organization.to_string(), facet.as_str().to_owned())).collect();
-        Some(Roster { streams, key, bounds: self.query.bounds().cloned().collect(), descending: self.query.descending })
-    }
-}
-
+/// Its row, without the keys by which its user stands in lists: those are the user's.
 pub(super) fn row(member: &Member) -> ActiveModel {
     let model = Model {
+        display_key: String::new(),
+        email_key: String::new(),
         name: member.name.to_string(),
         organization: member.name.organization().to_string(),
         user: member.user.to_string(),
@@ -150,7 +144,7 @@ pub(super) fn row(member: &Member) -> ActiveModel {
         update_time: member.update_time,
         version: member.version,
     };
-    model.into_active_model().reset_all()
+    ActiveModel { display_key: NotSet, email_key: NotSet, ..model.into_active_model().reset_all() }
 }
 
 /// Members out of their rows.

@@ -3,6 +3,7 @@
 //! Keys are resource names, compared as bytes. Rows of nodes and users stay when these are deleted, so their names are never used again;
 //! what is deleted for real (bindings, groups, partnerships) leaves its name in `retired_name`.
 
+mod covering;
 mod invitation;
 mod pages;
 mod people;
@@ -26,6 +27,7 @@ impl MigratorTrait for DirectoryMigrator {
             Box::new(people::ManagedUsersAndIdentities),
             Box::new(structure::AddStructure),
             Box::new(pages::AddPages),
+            Box::new(covering::CoverPages),
         ]
     }
 

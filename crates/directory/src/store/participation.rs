@@ -3,8 +3,10 @@
 //!
 //! A participant is a user whom the organization has taken in, or who holds something at the node or below, directly or by a group of the
 //! organization; another organization or its group, which is one participant, whoever is in it; anyone; or a pending invitation. They have a row for each
-//! facet that a roster is filtered by: their state, and each role that they hold at the node or below.
+//! facet that a roster is filtered by: their state, and each role that they hold at the node or below. A row has what a page shows of a user, too, and when anything
+//! of them last changed there, so that a page reads nothing else of them.
 
+use chrono::{DateTime, Utc};
 use decision::name::{GroupName, NodeKind, NodeName, Principal, UserName};
 use ledger::StoreError;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
@@ -63,12 +65,25 @@ pub(crate) struct Roster {
     pub(crate) descending: bool,
 }
 
-/// A participant in a list, with the key that it stands by.
+/// A participant in a list, with the keys that it stands by.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub(crate) struct Entry {
     pub(crate) participant: String,
-    pub(crate) sort_key: String,
+    pub(crate) display_key: String,
     pub(crate) email_key: String,
+    pub(crate) display_name: String,
+    pub(crate) email: String,
+    pub(crate) update_time: DateTime<Utc>,
+}
+
+impl Entry {
+    /// The key that it stands by in this order.
+    pub(crate) fn key(&self, key: Key) -> &str {
+        match key {
+            Key::DisplayName => &self.display_key,
+            Key::Email => &self.email_key,
+        }
+    }
 }
 
 /// The key by which a user stands in lists by display name: that, without regard to case; else the address; else the id.
@@ -82,7 +97,7 @@ pub(crate) fn display_key(user: &User) -> String {
 
 // Everything that makes the participants `{WHO}` of organization $1 participants, as rows; those that there are stay. Where somebody has several roles in one
 // way or another, the rows are the same.
-const DERIVE: &str = "INSERT INTO participation(participant, organization, node, facet, display_key, email_key)
+const DERIVE: &str = "INSERT INTO participation(participant, organization, node, facet, display_key, email_key, display_name, email, update_time)
 WITH RECURSIVE
   who(participant, principal) AS (
     SELECT name, name FROM directory_user WHERE name IN ({WHO})
@@ -90,26 +105,32 @@ WITH RECURSIVE
   other(participant, principal) AS (
     SELECT participant, principal FROM who
     UNION SELECT b.principal, b.principal FROM role_binding b WHERE b.organization = $1 AND b.principal IN ({WHO})),
-  bound(participant, organization, node, role) AS (
-    SELECT o.participant, b.organization, b.node, b.role FROM other o JOIN role_binding b ON b.principal = o.principal AND b.organization = $1
-    UNION SELECT name, organization, node, role FROM invitation WHERE organization = $1 AND state = 'pending' AND name IN ({WHO})),
-  scope(participant, organization, node, role) AS (
-    SELECT participant, organization, node, role FROM bound
-    UNION SELECT participant, organization, organization, role FROM bound
-    UNION SELECT b.participant, b.organization, r.parent, b.role FROM bound b JOIN resource r ON r.name = b.node
-    UNION SELECT b.participant, b.organization, a.workspace, b.role FROM bound b JOIN account a ON a.name = b.node AND a.workspace IS NOT NULL
-    UNION SELECT b.participant, b.organization, a.workspace, b.role FROM bound b JOIN resource r ON r.name = b.node
+  bound(participant, organization, node, role, changed) AS (
+    SELECT o.participant, b.organization, b.node, b.role, b.update_time FROM other o JOIN role_binding b ON b.principal = o.principal AND b.organization = $1
+    UNION SELECT name, organization, node, role, update_time FROM invitation WHERE organization = $1 AND state = 'pending' AND name IN ({WHO})),
+  scope(participant, organization, node, role, changed) AS (
+    SELECT participant, organization, node, role, changed FROM bound
+    UNION SELECT participant, organization, organization, role, changed FROM bound
+    UNION SELECT b.participant, b.organization, r.parent, b.role, b.changed FROM bound b JOIN resource r ON r.name = b.node
+    UNION SELECT b.participant, b.organization, a.workspace, b.role, b.changed FROM bound b JOIN account a ON a.name = b.node AND a.workspace IS NOT NULL
+    UNION SELECT b.participant, b.organization, a.workspace, b.role, b.changed FROM bound b JOIN resource r ON r.name = b.node
       JOIN account a ON a.name = r.parent AND a.workspace IS NOT NULL),
   wanted(participant, organization, node, facet) AS (
     SELECT participant, organization, node, role FROM scope
     UNION SELECT participant, organization, node, '' FROM scope
-    UNION SELECT member_user, organization, organization, '' FROM member WHERE organization = $1 AND member_user IN ({WHO}))
+    UNION SELECT member_user, organization, organization, '' FROM member WHERE organization = $1 AND member_user IN ({WHO})),
+  changes(participant, node, changed) AS (
+    SELECT participant, node, changed FROM scope
+    UNION SELECT w.participant, w.node, m.update_time FROM wanted w JOIN member m ON m.organization = w.organization AND m.member_user = w.participant
+    UNION SELECT w.participant, w.node, u.update_time FROM wanted w JOIN directory_user u ON u.name = w.participant),
+  last_change(participant, node, changed) AS (SELECT participant, node, MAX(changed) FROM changes GROUP BY participant, node)
 SELECT w.participant, w.organization, w.node,
   CASE WHEN w.facet <> '' THEN w.facet WHEN i.name IS NOT NULL THEN 'invited' WHEN m.name IS NULL THEN 'guest' WHEN m.suspended THEN 'suspended' ELSE 'active' END,
-  COALESCE(u.display_key, i.email_key, w.participant), COALESCE(u.email_key, i.email_key, '')
-FROM wanted w LEFT JOIN directory_user u ON u.name = w.participant LEFT JOIN invitation i ON i.name = w.participant
+  COALESCE(u.display_key, i.email_key, w.participant), COALESCE(u.email_key, i.email_key, ''), COALESCE(u.display_name, ''), COALESCE(u.email, ''), l.changed
+FROM wanted w JOIN last_change l ON l.participant = w.participant AND l.node = w.node
+  LEFT JOIN directory_user u ON u.name = w.participant LEFT JOIN invitation i ON i.name = w.participant
   LEFT JOIN member m ON m.organization = w.organization AND m.member_user = w.participant
-WHERE true ON CONFLICT DO NOTHING";
+WHERE true ON CONFLICT (participant, organization, node, facet) DO UPDATE SET update_time = excluded.update_time";
 
 /// Adds what participants have got. What they had before they keep.
 pub(crate) async fn grow(db: &impl ConnectionTrait, organization: &NodeName, participants: &[String]) -> Result<(), StoreError> {
@@ -123,17 +144,24 @@ pub(crate) async fn grow(db: &impl ConnectionTrait, organization: &NodeName, par
 }
 
 // One user: cheaper to plan than the whole derivation, for most of what is written is of one user.
-const PLACE: &str = "INSERT INTO participation(participant, organization, node, facet, display_key, email_key)
+const PLACE: &str =
+    "INSERT INTO participation(participant, organization, node, facet, display_key, email_key, display_name, email, update_time)
 WITH held(node, facet) AS (VALUES {HELD})
 SELECT u.name, $2, h.node,
   CASE WHEN h.facet <> '' THEN h.facet WHEN m.name IS NULL THEN 'guest' WHEN m.suspended THEN 'suspended' ELSE 'active' END,
-  u.display_key, COALESCE(u.email_key, '')
+  u.display_key, COALESCE(u.email_key, ''), u.display_name, COALESCE(u.email, ''), $3
 FROM held h CROSS JOIN directory_user u LEFT JOIN member m ON m.organization = $2 AND m.member_user = u.name
 WHERE u.name = $1 ON CONFLICT DO NOTHING";
 
-async fn place(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName, held: &[(&str, &str)]) -> Result<(), StoreError> {
-    let rows: Vec<String> = (0..held.len()).map(|at| format!("(${}, ${})", 3 + 2 * at, 4 + 2 * at)).collect();
-    let mut values: Vec<Value> = vec![user.as_str().into(), organization.as_str().into()];
+async fn place(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    user: &UserName,
+    held: &[(&str, &str)],
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let rows: Vec<String> = (0..held.len()).map(|at| format!("(${}, ${})", 4 + 2 * at, 5 + 2 * at)).collect();
+    let mut values: Vec<Value> = vec![user.as_str().into(), organization.as_str().into(), at.into()];
     for (node, facet) in held {
         values.extend([Value::from(*node), Value::from(*facet)]);
     }
@@ -143,13 +171,19 @@ async fn place(db: &impl ConnectionTrait, organization: &NodeName, user: &UserNa
 }
 
 /// A user has become a member.
-pub(crate) async fn joined(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName, facet: Facet) -> Result<(), StoreError> {
-    restate(db, organization, user, facet).await?;
-    place(db, organization, user, &[(organization.as_str(), "")]).await
+pub(crate) async fn joined(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    user: &UserName,
+    facet: Facet,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    restate(db, organization, user, facet, at).await?;
+    place(db, organization, user, &[(organization.as_str(), "")], at).await
 }
 
 /// A role was given at a node.
-pub(crate) async fn given(db: &impl ConnectionTrait, assigned: &Assignment) -> Result<(), StoreError> {
+pub(crate) async fn given(db: &impl ConnectionTrait, assigned: &Assignment, at: DateTime<Utc>) -> Result<(), StoreError> {
     let (node, organization) = (&assigned.node, assigned.node.organization());
     let Some(user) = assigned.user() else {
         let concerned = concerned(db, &organization, &assigned.principal).await?;
@@ -165,7 +199,14 @@ pub(crate) async fn given(db: &impl ConnectionTrait, assigned: &Assignment) -> R
     containers.dedup();
     let role = assigned.role.as_str();
     let held: Vec<(&str, &str)> = containers.iter().flat_map(|node| [(node.as_str(), ""), (node.as_str(), role)]).collect();
-    place(db, &organization, user, &held).await
+    let sql = format!(
+        "UPDATE participation SET update_time = $3 WHERE participant = $1 AND organization = $2 AND node IN ({})",
+        placeholders(4, containers.len())
+    );
+    let mut values: Vec<Value> = vec![user.as_str().into(), organization.as_str().into(), at.into()];
+    values.extend(containers.iter().map(|node| node.as_str().into()));
+    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    place(db, &organization, user, &held, at).await
 }
 
 /// Derives what participants have in an organization anew.
@@ -210,35 +251,6 @@ pub(crate) async fn users_in(db: &impl ConnectionTrait, group: &GroupName) -> Re
     Ok(Name::find_by_statement(statement).all(db).await?.into_iter().map(|row| row.name).collect())
 }
 
-/// The groups of an organization that each of some users is in, however deep.
-pub(crate) async fn groups_of(
-    db: &impl ConnectionTrait,
-    organization: &NodeName,
-    users: &[UserName],
-) -> Result<Vec<(String, String)>, StoreError> {
-    let mut found = Vec::new();
-    for some in users.chunks(BATCH) {
-        let sql = format!(
-            "WITH RECURSIVE inside(participant, name) AS (
-               SELECT member, user_group FROM group_member WHERE organization = $1 AND member IN ({})
-               UNION SELECT i.participant, g.user_group FROM inside i JOIN group_member g ON g.member = i.name AND g.organization = $1)
-             SELECT participant, name FROM inside",
-            placeholders(2, some.len())
-        );
-        let mut values: Vec<Value> = vec![organization.as_str().into()];
-        values.extend(some.iter().map(|name| name.as_str().into()));
-        let rows = Inside::find_by_statement(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).all(db).await?;
-        found.extend(rows.into_iter().map(|row| (row.participant, row.name)));
-    }
-    Ok(found)
-}
-
-#[derive(FromQueryResult)]
-struct Inside {
-    participant: String,
-    name: String,
-}
-
 /// Who participates in a node.
 pub(crate) async fn at_node(db: &impl ConnectionTrait, node: &str) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT DISTINCT participant AS name FROM participation WHERE node = $1";
@@ -246,20 +258,36 @@ pub(crate) async fn at_node(db: &impl ConnectionTrait, node: &str) -> Result<Vec
     Ok(Name::find_by_statement(statement).all(db).await?.into_iter().map(|row| row.name).collect())
 }
 
-/// A user is a member of an organization now, in this state.
-pub(crate) async fn restate(db: &impl ConnectionTrait, organization: &NodeName, user: &UserName, facet: Facet) -> Result<(), StoreError> {
-    let sql = "UPDATE participation SET facet = $3 WHERE participant = $1 AND organization = $2
-        AND facet IN ('active', 'suspended', 'guest') AND facet <> $3";
-    let values = [user.as_str().into(), organization.as_str().into(), facet.as_str().into()];
+/// A user is a member of an organization now, in this state, since a moment.
+pub(crate) async fn restate(
+    db: &impl ConnectionTrait,
+    organization: &NodeName,
+    user: &UserName,
+    facet: Facet,
+    at: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE participation SET update_time = $4, facet = CASE WHEN facet IN ('active', 'suspended', 'guest') THEN $3 ELSE facet END
+        WHERE participant = $1 AND organization = $2";
+    let values = [user.as_str().into(), organization.as_str().into(), facet.as_str().into(), at.into()];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     Ok(())
 }
 
-/// What a user is called has changed.
+/// A user has changed.
 pub(crate) async fn rename(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
-    let sql = "UPDATE participation SET display_key = $2, email_key = $3 WHERE participant = $1 AND (display_key <> $2 OR email_key <> $3)";
-    let email = user.verified_email().map(crate::user::Email::key).unwrap_or_default();
-    let values = [user.name.as_str().into(), display_key(user).into(), email.into()];
+    let sql =
+        "UPDATE participation SET display_key = $2, email_key = $3, display_name = $4, email = $5, update_time = $6 WHERE participant = $1";
+    let key = user.verified_email().map(crate::user::Email::key).unwrap_or_default();
+    let email = user.email.as_ref().map(crate::user::Email::as_str).unwrap_or_default();
+    let values = [
+        user.name.as_str().into(),
+        display_key(user).into(),
+        key.into(),
+        user.display_name.as_str().into(),
+        email.into(),
+        user.update_time.into(),
+    ];
     db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
     Ok(())
 }
@@ -297,7 +325,7 @@ impl Roster {
         for (at, (node, facet)) in self.streams.iter().enumerate() {
             let (node, facet) = (put(node.as_str().into()), put(facet.as_str().into()));
             streams.push(format!(
-                "SELECT * FROM (SELECT participant, {key} AS sort_key, email_key FROM participation WHERE node = {node} AND facet = {facet}{bounds} \
+                "SELECT * FROM (SELECT participant, display_key, email_key, display_name, email, update_time FROM participation WHERE node = {node} AND facet = {facet}{bounds} \
                  ORDER BY {key} {direction}, participant {direction} LIMIT {limit}) AS s{at}"
             ));
         }
@@ -311,8 +339,11 @@ impl Roster {
         }
         let statement = self.statement(db.get_database_backend(), after, limit)?;
         let mut entries = Entry::find_by_statement(statement).all(db).await?;
-        entries.sort_unstable_by(|a, b| (&a.sort_key, &a.participant).cmp(&(&b.sort_key, &b.participant)));
-        entries.dedup();
+        // Of who is in several, what changed last.
+        entries.sort_unstable_by(|a, b| {
+            (a.key(self.key), &a.participant, b.update_time).cmp(&(b.key(self.key), &b.participant, a.update_time))
+        });
+        entries.dedup_by(|next, kept| next.participant == kept.participant);
         if self.descending {
             entries.reverse();
         }

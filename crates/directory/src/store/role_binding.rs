@@ -40,7 +40,7 @@ pub(crate) async fn find(db: &impl ConnectionTrait, name: &BindingName) -> Resul
 
 pub(crate) async fn insert(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
     Entity::insert(row(binding)).exec_without_returning(db).await?;
-    participation::given(db, &binding.assigned).await
+    participation::given(db, &binding.assigned, binding.update_time).await
 }
 
 pub(crate) async fn update(db: &impl ConnectionTrait, binding: &RoleBinding) -> Result<(), StoreError> {
@@ -187,11 +187,6 @@ fn theirs_in(principals: &[String], organization: &NodeName) -> Where {
     Where::all().add(theirs).add(Column::Organization.eq(organization.as_str()))
 }
 
-/// The query of [`of_principals_in`].
-pub(crate) fn query_of_principals_in(principals: &[String], organization: &NodeName) -> Select<Entity> {
-    rows(theirs_in(principals, organization))
-}
-
 fn rows(wanted: Where) -> Select<Entity> {
     Entity::find().filter(wanted).order_by_asc(Column::Name)
 }
@@ -203,14 +198,19 @@ pub(crate) async fn page(
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<RoleBinding>, StoreError> {
+    let rows = page_of(filter, after, limit)?.all(db).await?;
+    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+}
+
+/// Their query.
+pub(crate) fn page_of(filter: &BindingFilter, after: Option<&str>, limit: u64) -> Result<Select<Entity>, DbErr> {
     let wanted = Where::all()
         .add(Column::Organization.eq(filter.organization.as_str()))
         .add_option(filter.node.as_ref().map(|node| Column::Node.eq(node.as_str())))
         .add_option(filter.principal.as_ref().map(|principal| Column::Principal.eq(principal.to_string())))
         .add_option(filter.role.as_ref().map(|role| Column::Role.eq(role.as_str())));
     let rows = Entity::find().filter(wanted);
-    let rows = listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)?.all(db).await?;
-    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
+    listing::page(rows, &filter.query, Column::Name, &[("create_time", Column::CreateTime)], after, limit)
 }
 
 impl BindingFilter {

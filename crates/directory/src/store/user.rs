@@ -64,6 +64,8 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, user: &User) -> Result<(),
 
 pub(crate) async fn update(db: &impl ConnectionTrait, user: &User) -> Result<(), StoreError> {
     Entity::update(row(user)).exec(db).await?;
+    let email = user.verified_email().map(Email::key).unwrap_or_default();
+    member::rename(db, &user.name, &participation::display_key(user), &email).await?;
     participation::rename(db, user).await
 }
 
@@ -117,17 +119,6 @@ pub(crate) fn page_of(filter: &UserFilter, after: Option<&str>, limit: u64) -> R
         rows = rows.filter(Column::EmailKey.is_not_null());
     }
     listing::page(rows, &filter.query, Column::Name, &KEYS, after, limit)
-}
-
-/// Those of some that there are, in no particular order.
-pub(crate) async fn of(db: &impl ConnectionTrait, names: &[UserName]) -> Result<Vec<User>, StoreError> {
-    let rows = query_of(names).all(db).await?;
-    rows.into_iter().map(|row| read(row).map_err(Into::into)).collect()
-}
-
-/// Their query.
-pub(crate) fn query_of(names: &[UserName]) -> Select<Entity> {
-    Entity::find().filter(Column::Name.is_in(names.iter().map(UserName::as_str)))
 }
 
 impl UserFilter {

@@ -111,7 +111,7 @@ pub(crate) fn read_get(request: &Request<proto::GetMemberRequest>) -> Result<(Ca
     Ok((call, fields.finish(name)?, request.get_ref().view() == MemberView::Full))
 }
 
-pub(crate) const LISTED: Offered = Offered {
+const LISTED: Offered = Offered {
     fields: &[
         Field { name: "state", kind: Kind::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
         Field { name: "email", kind: Kind::Text },
@@ -135,9 +135,15 @@ pub(crate) fn read_list(service: &Service, request: &Request<proto::ListMembersR
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
     let organization = fields.organization("parent", &message.parent);
-    let query = fields.query(&LISTED, &message.filter, &message.order_by);
+    let filter = read_filter(&mut fields, organization, &message.filter, &message.order_by);
+    Ok((call, page, fields.finish(filter)?))
+}
+
+/// Which of an organization, in which order.
+pub(crate) fn read_filter(fields: &mut Fields, organization: Option<NodeName>, filter: &str, order_by: &str) -> Option<MemberFilter> {
+    let query = fields.query(&LISTED, filter, order_by);
     let suspended = query.is("state").map(|state| state == State::Suspended.as_str_name());
-    Ok((call, page, fields.finish(organization.map(|organization| MemberFilter { organization, suspended, query }))?))
+    organization.map(|organization| MemberFilter { organization, suspended, query })
 }
 
 /// What shall be otherwise; the last is whether somebody who is not a member becomes one.

@@ -157,7 +157,13 @@ pub(crate) fn read_list(
         text => fields.parse("principal", text, Principal::parse),
     };
     let malformed = (node.is_none() && !message.node.is_empty()) || (principal.is_none() && !message.principal.is_empty());
-    let query = fields.query(&LISTED, if malformed { &message.filter } else { &filter }, &message.order_by);
+    let filter = read_filter(&mut fields, organization, if malformed { &message.filter } else { &filter }, &message.order_by);
+    Ok((call, page, fields.finish(filter)?))
+}
+
+/// Which of an organization, in which order.
+pub(crate) fn read_filter(fields: &mut Fields, organization: Option<NodeName>, filter: &str, order_by: &str) -> Option<BindingFilter> {
+    let query = fields.query(&LISTED, filter, order_by);
     let node = query.is("node").and_then(|node| NodeName::parse(node).ok());
     if let (Some(organization), Some(node)) = (&organization, &node)
         && node.organization() != *organization
@@ -166,8 +172,7 @@ pub(crate) fn read_list(
     }
     let principal = query.is("principal").and_then(|principal| Principal::parse(principal).ok());
     let role = query.is("role").and_then(|role| RoleName::parse(role).ok());
-    let filter = organization.map(|organization| BindingFilter { organization, node, principal, role, query });
-    Ok((call, page, fields.finish(filter)?))
+    organization.map(|organization| BindingFilter { organization, node, principal, role, query })
 }
 
 pub(crate) fn read_update(request: &Request<proto::UpdateRoleBindingRequest>) -> Result<(WriteCall, Amendment), Status> {

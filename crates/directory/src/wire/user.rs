@@ -54,7 +54,7 @@ pub(crate) fn read_get(request: &Request<proto::GetUserRequest>) -> Result<(Call
     Ok((call, fields.finish(name)?))
 }
 
-pub(crate) const LISTED: Offered = Offered {
+const LISTED: Offered = Offered {
     fields: &[
         Field { name: "state", kind: Compared::Word(&["STATE_ACTIVE", "STATE_SUSPENDED"]) },
         Field { name: "kind", kind: Compared::Word(&["KIND_PERSON", "KIND_SERVICE_ACCOUNT"]) },
@@ -77,17 +77,22 @@ pub(crate) fn read_list(service: &Service, request: &Request<proto::ListUsersReq
     let mut fields = Fields::default();
     let message = request.get_ref();
     let page = call.page(message, service, &mut fields)?;
-    let query = fields.query_with_deleted(&LISTED, &message.filter, &message.order_by, message.show_deleted);
-    let filter = UserFilter {
-        with_deleted: message.show_deleted,
+    let filter = read_filter(&mut fields, &message.filter, &message.order_by, message.show_deleted);
+    Ok((call, page, fields.finish(Some(filter))?))
+}
+
+/// Which, in which order.
+pub(crate) fn read_filter(fields: &mut Fields, filter: &str, order_by: &str, with_deleted: bool) -> UserFilter {
+    let query = fields.query_with_deleted(&LISTED, filter, order_by, with_deleted);
+    UserFilter {
+        with_deleted,
         suspended: query.is("state").map(|state| state == State::Suspended.as_str_name()),
         kind: query.is("kind").map(|kind| match kind == Kind::Person.as_str_name() {
             true => UserKind::Person,
             false => UserKind::ServiceAccount,
         }),
         query,
-    };
-    Ok((call, page, fields.finish(Some(filter))?))
+    }
 }
 
 pub(crate) fn read_update(request: &Request<proto::UpdateUserRequest>) -> Result<(WriteCall, UserName, UserChange, Etag), Status> {

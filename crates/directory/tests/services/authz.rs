@@ -7,16 +7,26 @@ use std::{
 
 use api::{
     authz::v1::{
-        AssignableRole, FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, ListAssignableRolesRequest,
-        ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest, ListStandingsResponse,
-        MembershipTerms, Permit, PreviewAccessRequest, PreviewAccessResponse, ReachingRole, Requirement, RoleTerms, Stamp, Standing, Terms,
-        TreeRules, permit_service_server::PermitService, requirement::Kind,
+        AssignableRole, FilterPermittedRequest, FilterPermittedResponse, GetPermitRequest, GetTreeRulesRequest, Holding,
+        ListAssignableRolesRequest, ListAssignableRolesResponse, ListPermittedRequest, ListPermittedResponse, ListStandingsRequest,
+        ListStandingsResponse, MembershipTerms, Participation, Permit, PreviewAccessRequest, PreviewAccessResponse, ReachingRole,
+        Requirement, RoleTerms, Stamp, Standing, Terms, TreeRules, participation::Membership, permit_service_server::PermitService,
+        requirement::Kind,
     },
     error::v1::Reason,
     feed::v1::{Record, record::State},
 };
 use chassis::refuse;
+use decision::{
+    name::{NodeName, UserName},
+    record::Timestamp,
+    roster::participation,
+    view::View,
+};
 use ledger::Ledger;
+use prost::Message;
+use replica::wire::Change;
+use sea_orm::{ConnectionTrait, Statement};
 use tonic::{Code, Request, Response, Status, async_trait};
 
 /// Who is the platform.
@@ -137,6 +147,38 @@ impl Authz {
     pub(crate) fn says(&self) -> MutexGuard<'_, Sayings> {
         self.sayings.lock().unwrap()
     }
+
+    /// By what the feed says: this much it knows as the real one does.
+    async fn participations(&self, node: &str, users: &[String]) -> Vec<Participation> {
+        let reader = self.ledger.reader();
+        let sql = "SELECT payload FROM feed_state WHERE payload IS NOT NULL ORDER BY key";
+        let mut view = View::default();
+        for row in reader.query_all_raw(Statement::from_string(reader.get_database_backend(), sql)).await.unwrap() {
+            let record = Record::decode(row.try_get::<Vec<u8>>("", "payload").unwrap().as_slice()).unwrap();
+            if let Change::Put(record) = replica::wire::read(record).unwrap() {
+                view.apply(&record.key(), Some(*record));
+            }
+        }
+        let (node, now) = (NodeName::parse(node).unwrap(), Timestamp(chrono::Utc::now().timestamp_micros()));
+        let of = |user: &String| {
+            let found = participation(&view, &UserName::parse(user).unwrap(), &node, now);
+            let text = |name: Option<String>| name.unwrap_or_default();
+            let holdings = found.holdings.iter().map(|held| Holding {
+                role_binding: held.binding.to_string(),
+                role: held.role.to_string(),
+                node: held.node.to_string(),
+                group: text(held.group.as_ref().map(ToString::to_string)),
+                sponsor: text(held.sponsor.as_ref().map(ToString::to_string)),
+            });
+            let membership = match found.membership {
+                None => Membership::Unspecified,
+                Some(false) => Membership::Active,
+                Some(true) => Membership::Suspended,
+            };
+            Participation { user: user.clone(), suspended: found.suspended, membership: membership.into(), holdings: holdings.collect() }
+        };
+        users.iter().map(of).collect()
+    }
 }
 
 #[async_trait]
@@ -211,13 +253,15 @@ impl PermitService for Authz {
     }
 
     async fn list_standings(&self, request: Request<ListStandingsRequest>) -> Result<Response<ListStandingsResponse>, Status> {
-        let ListStandingsRequest { nodes, users, .. } = request.into_inner();
+        let ListStandingsRequest { nodes, users, with_participations, .. } = request.into_inner();
+        let participations = if with_participations { self.participations(&nodes[0], &users).await } else { Vec::new() };
         let says = self.says();
         let asked = |standing: &&Standing| nodes.contains(&standing.node) && users.contains(&standing.user);
         Ok(Response::new(ListStandingsResponse {
             standings: says.standings.iter().filter(asked).cloned().collect(),
             reaching: if users.is_empty() { says.reaching.clone() } else { Vec::new() },
             revision: String::new(),
+            participations,
         }))
     }
 

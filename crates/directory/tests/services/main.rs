@@ -131,6 +131,7 @@ both_stores! {
     rosters::bindings_and_members_are_filtered,
     rosters::a_roster_follows_every_change_of_who_participates,
     rosters::a_roster_is_paged_searched_and_filtered,
+    rosters::a_roster_says_when_anything_of_somebody_last_changed_and_what_they_are_called_now,
     rosters::a_roster_says_what_is_inherited_and_is_of_whom_may_see_it,
     rosters::a_roster_is_exported_as_csv,
     structure::an_account_moves_and_keeps_its_name_its_state_and_its_ceiling,

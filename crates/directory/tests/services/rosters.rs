@@ -218,6 +218,45 @@ pub(crate) async fn a_roster_follows_every_change_of_who_participates(installati
     assert_eq!(names(installation, &acme, "").await, ["ann", "cid"]);
 }
 
+pub(crate) async fn a_roster_says_when_anything_of_somebody_last_changed_and_what_they_are_called_now(installation: &Installation) {
+    let (acme, emea, account) = furnished(installation).await;
+    let bob = async |node: &str| {
+        let [bob] = roster(installation, node, "email = bob*").await.try_into().unwrap();
+        let time = bob.update_time.unwrap();
+        (bob.display_name, bob.email, (time.seconds, time.nanos))
+    };
+    give(installation, "users/bob", "buyer", &emea).await;
+    let (joined, there) = (bob(&acme).await.2, bob(&emea).await.2);
+    assert_eq!(joined, there);
+    // What is given at a node is a change above it, and none beside it.
+    give(installation, "users/bob", "viewer", &account).await;
+    assert!(bob(&acme).await.2 > joined && bob(&emea).await.2 > there);
+    let buyers = roster(installation, &acme, &format!("role = {}", role("buyer"))).await;
+    let time = buyers[0].update_time.unwrap();
+    assert_eq!(bob(&acme).await.2, (time.seconds, time.nanos), "in every list");
+    let before = bob(&emea).await.2;
+    let binding = give(installation, "users/bob", "owner", &acme).await;
+    assert_eq!(bob(&emea).await.2, before);
+    // So are what becomes of the membership and of the user.
+    let before = bob(&acme).await.2;
+    let suspended = Member { name: format!("{acme}/members/bob"), state: member::State::Suspended.into(), ..Default::default() };
+    let request = UpdateMemberRequest { member: Some(suspended), ..Default::default() };
+    installation.members().update_member(by(ANN, request)).await.unwrap();
+    let suspended = bob(&acme).await.2;
+    assert!(suspended > before);
+    let renamed = User { name: "users/bob".into(), display_name: "Robert".into(), ..User::default() };
+    let request = UpdateUserRequest { user: Some(renamed), ..Default::default() };
+    let time = installation.users().update_user(by(PLATFORM, request)).await.unwrap().into_inner().update_time.unwrap();
+    assert_eq!(bob(&emea).await, ("Robert".into(), "bob@Example.com".into(), (time.seconds, time.nanos)));
+    assert_eq!(names(installation, &acme, "display_name = rob*").await, ["bob"]);
+    let request = ListMembersRequest { parent: acme.clone(), filter: "display_name = rob*".into(), ..Default::default() };
+    assert_eq!(installation.members().list_members(by(ANN, request)).await.unwrap().into_inner().members.len(), 1);
+    // What is taken away leaves the last change of what there is.
+    let request = DeleteRoleBindingRequest { name: binding, ..Default::default() };
+    installation.role_bindings().delete_role_binding(by(ANN, request)).await.unwrap();
+    assert_eq!(bob(&acme).await.2, (time.seconds, time.nanos));
+}
+
 pub(crate) async fn a_roster_is_paged_searched_and_filtered(installation: &Installation) {
     let (acme, emea, _) = furnished(installation).await;
     give(installation, "users/cid", "buyer", &emea).await;

@@ -16,6 +16,10 @@ pub struct Model {
     pub user: String,
     /// Counts as if it were not.
     pub suspended: bool,
+    /// By which the user stands in lists by display name.
+    pub display_key: String,
+    /// The same by e-mail address; empty without one.
+    pub email_key: String,
     /// When it was created.
     pub create_time: DateTimeUtc,
     /// When it last changed.

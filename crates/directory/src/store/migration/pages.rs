@@ -1,7 +1,5 @@
 //! What lists are filtered by and ordered in: a column, a table and an index for each combination that is offered.
 
-use decision::name::NodeName;
-use ledger::StoreError;
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use sea_orm_migration::{
     async_trait::async_trait,
@@ -9,9 +7,8 @@ use sea_orm_migration::{
 };
 
 use super::typed;
-use crate::store::{participation, read::stored};
 
-/// Adds them, and derives what is already there.
+/// Adds them.
 pub(super) struct AddPages;
 
 impl MigrationName for AddPages {
@@ -26,8 +23,7 @@ impl MigrationTrait for AddPages {
         let connection = manager.get_connection();
         connection.execute_unprepared(&typed(COLUMNS, connection.get_database_backend())).await?;
         name_users(connection).await?;
-        derive(connection).await.map_err(|error| DbErr::Custom(error.to_string()))?;
-        // Last, so that what is derived is indexed in one go.
+        // Who participates is derived by a later migration, which makes the table anew.
         connection.execute_unprepared(INDEXES).await?;
         Ok(())
     }
@@ -106,33 +102,6 @@ async fn name_users(db: &impl ConnectionTrait) -> Result<(), DbErr> {
             let sql = "UPDATE directory_user SET display_key = $2 WHERE name = $1";
             let values = [row.name.into(), key.into()];
             db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
-        }
-    }
-}
-
-#[derive(FromQueryResult)]
-struct Participant {
-    organization: String,
-    participant: String,
-}
-
-async fn derive(db: &impl ConnectionTrait) -> Result<(), StoreError> {
-    let (mut organization, mut participant) = (String::new(), String::new());
-    loop {
-        let sql = "SELECT organization, participant FROM (
-              SELECT organization, member_user AS participant FROM member
-              UNION SELECT organization, principal FROM role_binding WHERE principal NOT LIKE organization || '/groups/%'
-              UNION SELECT organization, member FROM group_member WHERE member LIKE 'users/%'
-              UNION SELECT organization, name FROM invitation WHERE state = 'pending') AS everybody
-            WHERE (organization, participant) > ($1, $2) ORDER BY organization, participant LIMIT $3";
-        let values = [organization.as_str().into(), participant.as_str().into(), BATCH.cast_signed().into()];
-        let rows = Participant::find_by_statement(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).all(db).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        (organization, participant) = (last.organization.clone(), last.participant.clone());
-        for some in rows.chunk_by(|a, b| a.organization == b.organization) {
-            let Some(first) = some.first() else { continue };
-            let names: Vec<String> = some.iter().map(|row| row.participant.clone()).collect();
-            participation::grow(db, &stored(NodeName::parse(&first.organization))?, &names).await?;
         }
     }
 }
