@@ -58,6 +58,11 @@ roles:
     contained: true
     assign_with: people.assign
     grants: [{ everything: {}, components: { organization: edit, workspaces: edit, accounts: edit, members: edit, access: edit } }]
+  - id: manager
+    held_at: workspace
+    contained: true
+    assign_with: people.assign
+    grants: [{ components: { work: edit, people: edit }, through_customers: true }]
   - id: agent
     held_at: workspace
     contained: true
@@ -78,18 +83,19 @@ membership:
 ";
 
 const WORLD: &str = "
-users: [dora, mo, ole, ana, nia, tom, cleo]
+users: [dora, mo, ole, ana, max, nia, tom, cleo, ina, ivo]
 organizations:
   - id: one
     model: estate
     workspaces: [{ id: north }]
     accounts: [{ id: a1 }]
-    members: [dora, mo, ana, tom, cleo]
+    members: [dora, mo, ana, max, tom, cleo]
     bindings:
       - { principal: dora, role: director }
       - { principal: mo, role: transferrer }
       - { principal: cleo, role: clerk }
       - { principal: ana, role: agent, node: workspaces/north }
+      - { principal: max, role: manager, node: workspaces/north }
       - { principal: tom, role: handler, node: accounts/a1 }
   - id: client
     parent: one/workspaces/north
@@ -197,8 +203,76 @@ async fn moved_among_writers(installation: &Installation) -> String {
     revision
 }
 
+/// Invites to work for the customer.
+async fn invite(who: &Session, user: &str, sponsor: &str) -> Invitation {
+    let invitation = Invitation {
+        email: format!("{user}@example.com"),
+        role: "roleModels/estate/roles/worker".into(),
+        node: CLIENT.into(),
+        sponsor: sponsor.into(),
+        ..Default::default()
+    };
+    let request = CreateInvitationRequest { parent: CLIENT.into(), invitation: Some(invitation), ..Default::default() };
+    who.invitations().create_invitation(request).await.unwrap().into_inner()
+}
+
+/// What the old agency has offered lets nobody in any more, what the customer's own people have offered does.
+async fn what_was_offered_before(installation: &Installation, [by_agency, sponsored, by_owner]: [&Invitation; 3]) {
+    let accept = async |user: &str, invitation: &Invitation| {
+        let request = AcceptInvitationRequest { token: invitation.token.clone(), ..Default::default() };
+        installation.on_behalf_of(&format!("users/{user}")).invitations().accept_invitation(request).await
+    };
+    refused(accept("ina", by_agency).await, "INVITATION_VOID");
+    refused(accept("tom", sponsored).await, "WRONG_STATE");
+    let get = GetInvitationRequest { name: sponsored.name.clone() };
+    let withdrawn = installation.platform().invitations().get_invitation(get).await.unwrap().into_inner();
+    assert_eq!(withdrawn.state(), invitation::State::Revoked);
+    let max = installation.on_behalf_of("users/max");
+    let resend = ResendInvitationRequest { name: by_agency.name.clone(), ..Default::default() };
+    refused(max.invitations().resend_invitation(resend).await, "NOT_ALLOWED");
+    accept("ivo", by_owner).await.unwrap();
+    let request = ListRoleBindingsRequest { parent: CLIENT.into(), page_size: 1000, ..Default::default() };
+    let held = installation.platform().role_bindings().list_role_bindings(request).await.unwrap().into_inner().role_bindings;
+    assert!(held.iter().all(|binding| !["users/ina", "users/tom"].contains(&binding.principal.as_str())));
+}
+
+/// The same to whoever has no say there, whether there is such an organization or not.
+async fn what_is_decided_above_is_told_to_nobody_else(stranger: &Session) {
+    #[track_caller]
+    fn alike<T: std::fmt::Debug>(there: Result<T, Status>, missing: Result<T, Status>) {
+        let (there, missing) = (there.unwrap_err(), missing.unwrap_err());
+        assert_eq!((there.code(), there.message(), there.details()), (missing.code(), missing.message(), missing.details()));
+        assert_eq!(reason(&there), "NOT_ALLOWED");
+    }
+    for there in [CLIENT, "organizations/three"] {
+        let missing = "organizations/missing";
+        let suspend = |name: &str| SuspendOrganizationRequest { name: name.into(), ..Default::default() };
+        let mut organizations = stranger.organizations();
+        alike(organizations.suspend_organization(suspend(there)).await, organizations.suspend_organization(suspend(missing)).await);
+        let reactivate = |name: &str| ReactivateOrganizationRequest { name: name.into(), ..Default::default() };
+        let answers = (
+            organizations.reactivate_organization(reactivate(there)).await,
+            organizations.reactivate_organization(reactivate(missing)).await,
+        );
+        alike(answers.0, answers.1);
+        let kind = |name: &str| ChangeOrganizationKindRequest { name: name.into(), kind: Kind::Mixed.into(), ..Default::default() };
+        let answers =
+            (organizations.change_organization_kind(kind(there)).await, organizations.change_organization_kind(kind(missing)).await);
+        alike(answers.0, answers.1);
+        let undelete = |name: &str| UndeleteOrganizationRequest { name: name.into(), ..Default::default() };
+        let answers =
+            (organizations.undelete_organization(undelete(there)).await, organizations.undelete_organization(undelete(missing)).await);
+        alike(answers.0, answers.1);
+        let moved = |name: &str| MoveOrganizationRequest { name: name.into(), ..to(SOUTH) };
+        alike(organizations.move_organization(moved(there)).await, organizations.move_organization(moved(missing)).await);
+    }
+}
+
 async fn a_customer_changes_hands(installation: Installation) {
     let [dora, mo, ole, nia] = ["dora", "mo", "ole", "nia"].map(|user| installation.on_behalf_of(&format!("users/{user}")));
+    what_is_decided_above_is_told_to_nobody_else(&nia).await;
+    let max = installation.on_behalf_of("users/max");
+    let offered = [invite(&max, "ina", "").await, invite(&max, "tom", NORTH).await, invite(&ole, "ivo", "").await];
     refused(moves(&nia, to(SOUTH)).await, "NOT_ALLOWED");
     // Has every right on both sides, and would get by the move what they do not have.
     refused(moves(&mo, to(SOUTH)).await, "NOT_CONTAINED");
@@ -226,6 +300,7 @@ async fn a_customer_changes_hands(installation: Installation) {
     for (user, expected) in [("ana", false), ("nia", true), ("ole", true), ("dora", true)] {
         assert_eq!(may(&installation, user, "work.do", CLIENT, &revision).await, expected, "{user}");
     }
+    what_was_offered_before(&installation, offered.each_ref()).await;
     // What is written below it is seen with the token, and the consent is used up.
     let account = Account { display_name: "After".into(), ..Default::default() };
     let request = CreateAccountRequest { parent: CLIENT.into(), account_id: "after".into(), account: Some(account), ..Default::default() };
