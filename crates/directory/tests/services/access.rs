@@ -8,10 +8,10 @@ use api::{
         AcceptPartnershipRequest, AddGroupMemberRequest, AssignableRole, CreateGroupRequest, CreateInvitationRequest, CreateMemberRequest,
         CreateOrganizationRequest, CreatePartnershipRequest, CreateRoleBindingRequest, CreateUserRequest, DeleteGroupRequest,
         DeleteMemberRequest, DeletePartnershipRequest, DeleteRoleBindingRequest, DeleteUserRequest, GetMemberRequest,
-        GetPartnershipRequest, GetUserRequest, Group, InitialHolder, Invitation, ListAssignableRolesRequest, ListGroupMembersRequest,
-        ListMembersRequest, ListRoleBindingsRequest, Member, Organization, Partnership, RemoveGroupMemberRequest, RoleBinding,
-        SuspendUserRequest, UpdateMemberRequest, UpdatePartnershipRequest, UpdateRoleBindingRequest, UpdateUserRequest, User, member,
-        organization, partnership,
+        GetPartnershipRequest, GetUserRequest, Group, ImportOptions, ImportRequest, ImportRow, InitialHolder, Invitation,
+        ListAssignableRolesRequest, ListGroupMembersRequest, ListMembersRequest, ListRoleBindingsRequest, Member, Organization,
+        Partnership, RemoveGroupMemberRequest, RoleBinding, SuspendUserRequest, UpdateMemberRequest, UpdatePartnershipRequest,
+        UpdateRoleBindingRequest, UpdateUserRequest, User, import_request, import_row, member, organization, partnership,
     },
 };
 use prost_types::{FieldMask, Timestamp};
@@ -303,7 +303,7 @@ pub(crate) async fn members_that_stay_stay_by_every_path(installation: &Installa
     assert_eq!(refused(expire(installation, &standard.name).await), "MEMBERS_STAY");
     assert_eq!(refused(change_role(installation, &standard.name, "viewer").await), "MEMBERS_STAY");
     assert_eq!(refused(delete_user(installation, "bob").await), "MEMBERS_STAY");
-    // Nor is anybody taken in for a while only: at once or by invitation.
+    // Nor is anybody taken in for a while only: at once, by invitation, or from a file.
     installation.user("cy").await;
     let mut ending = grant("users/cy", "standard", &acme);
     ending.role_binding.as_mut().unwrap().expire_time = Some(at(3600));
@@ -317,7 +317,20 @@ pub(crate) async fn members_that_stay_stay_by_every_path(installation: &Installa
     };
     let offer = CreateInvitationRequest { parent: acme.clone(), invitation: Some(offer), ..Default::default() };
     assert_eq!(refused(installation.invitations().create_invitation(by(ANN, offer)).await), "MEMBERS_STAY");
+    let row = ImportRow { number: 1, resource: Some(import_row::Resource::RoleBinding(ending.role_binding.unwrap())) };
+    let messages = [import_request::Message::Options(ImportOptions::default()), import_request::Message::Row(row)];
+    let rows = futures::stream::iter(messages.map(|message| ImportRequest { message: Some(message) }));
+    let told = installation.import().import(by(ANN, rows)).await.unwrap().into_inner().message().await.unwrap().unwrap();
+    assert_eq!(told.reason, "MEMBERS_STAY");
     assert!(held_by(installation, &acme, "users/cy").await.is_empty());
+    // The group that they leave and the time that passes take nothing of it.
+    let buyers = group(installation, &acme, "buyers").await;
+    put_into(installation, &buyers, "users/bob").await.unwrap();
+    let leave = RemoveGroupMemberRequest { group: buyers, member: "users/bob".to_owned(), ..Default::default() };
+    installation.groups().remove_group_member(by(ANN, leave)).await.unwrap();
+    installation.directory.sweep_expired(chrono::Utc::now() + chrono::Duration::days(3650)).await.unwrap();
+    assert!(held_by(installation, &acme, "users/bob").await.contains(&role("standard")));
+    assert!(installation.record(&format!("{acme}/members/bob")).await.is_some());
     revoke(installation, &buyer.name).await.unwrap();
     change_role(installation, &standard.name, "owner").await.unwrap();
 }
