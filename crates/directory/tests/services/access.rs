@@ -473,6 +473,11 @@ pub(crate) async fn a_revoked_partnership_takes_what_it_sponsored_along(installa
     installation.authz.says().denied.clear();
     assert_eq!(accept(installation, &partnership.name).await.unwrap().state(), partnership::State::Active);
     assert_eq!(refused(accept(installation, &partnership.name).await), "WRONG_STATE");
+    for (role_id, sponsor) in [("seller", partnership.name.as_str()), ("buyer", "organizations/agency/workspaces/none")] {
+        let mut beyond = sponsored("users/bob", &acme, sponsor);
+        beyond.role_binding.as_mut().unwrap().role = role(role_id);
+        assert_eq!(refused(installation.role_bindings().create_role_binding(by(ANN, beyond)).await), "SPONSOR_LIMIT", "{role_id}");
+    }
     let binding = installation.role_bindings().create_role_binding(by(ANN, request)).await.unwrap().into_inner();
     assert!(installation.record(&format!("{acme}/members/bob")).await.is_none());
 
