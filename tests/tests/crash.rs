@@ -111,7 +111,7 @@ async fn kill_in_the_middle(mut installation: Installation) {
         for writer in 0..WRITERS {
             writers.spawn(write_until_killed(installation.session(), writer, round, state.clone()));
         }
-        for _ in 0..12_000 {
+        for _ in 0..3_000 {
             if state.acknowledged.load(Ordering::Relaxed) >= BEFORE_A_KILL {
                 break;
             }
