@@ -8,6 +8,7 @@ use std::{
     env,
     io::{Error, ErrorKind},
     net::Ipv4Addr,
+    process::ExitCode,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -107,10 +108,14 @@ struct Script {
 }
 
 fn script(mut bytes: &[u8]) -> Script {
+    const ASKS_FOR_TLS: &[u8] = &[0, 0, 0, 8, 4, 210, 22, 47];
     let mut script = Script { start: Vec::new(), transactions: Vec::new() };
     let (mut exchange, mut first, mut inside) = (Vec::new(), true, false);
-    while let Some((kind, end)) = message(bytes, first) {
-        let whole = &bytes[..end];
+    // A client first asks whether it may speak TLS here; it may not, and whoever plays this does not ask.
+    bytes = bytes.strip_prefix(ASKS_FOR_TLS).unwrap_or(bytes);
+    while let Some((kind, end)) = message(bytes, first)
+        && let Some(whole) = bytes.get(..end)
+    {
         exchange.extend_from_slice(whole);
         // A sync and a plain query end an exchange; so does the first message, as nobody wants a password here.
         if matches!(kind, b'S' | b'Q') || first {
@@ -367,7 +372,7 @@ impl Pool {
     }
 }
 
-async fn bench() {
+async fn bench() -> ExitCode {
     let Store::Postgres(url) = Store::postgres().await else { unreachable!("it is PostgreSQL") };
     let pool_size = format!("store.max_connections={POOL}");
     let start = || Installation::start_with(Layout::One, Store::Postgres(url.clone()), &[&pool_size]);
@@ -404,7 +409,7 @@ async fn bench() {
     through_the_service(&platform, &numbers).await;
     with_nothing_between(&recording, &pool, &numbers).await;
 
-    let mut ratios = Vec::new();
+    let (mut rates, mut bare_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let mut service = through_the_service(&platform, &numbers).await;
         let mut bare = with_nothing_between(&recording, &pool, &numbers).await;
@@ -421,18 +426,25 @@ async fn bench() {
             bare.refused,
             ratio * 100.0
         );
+        rates.push(service.rate());
+        bare_rates.push(bare.rate());
         ratios.push(ratio);
     }
-    ratios.sort_by(f64::total_cmp);
-    let median = ratios[ROUNDS / 2];
-    let verdict = if median >= GOAL { "reached" } else { "not reached" };
-    println!("median {:.0} % of the bare transaction's rate; {:.0} % is {verdict}", median * 100.0, GOAL * 100.0);
+    // Of the rounds: one after the other has the machine in one state, so a ratio is of one round.
+    let [ours, peer, ratio] = [rates, bare_rates, ratios].map(|mut values| {
+        values.sort_by(f64::total_cmp);
+        values[ROUNDS / 2]
+    });
+    let met = ratio >= GOAL;
+    println!("name             ours    peer  unit      ratio  goal  met");
+    println!("durable writes {ours:6.0}  {peer:6.0}  writes/s   {ratio:.2}  {GOAL:.2}  {}", if met { "yes" } else { "no" });
+    if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn main() {
+fn main() -> ExitCode {
     // `cargo test` builds and runs benchmarks too, unoptimized, to see that they work; that is not worth a minute.
     if !env::args().any(|argument| argument == "--bench") {
-        return;
+        return ExitCode::SUCCESS;
     }
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(bench());
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(bench())
 }
