@@ -31,7 +31,7 @@ pub fn binary() -> &'static Path {
         let test = env::current_exe().expect("the test's own path");
         let folder = test.parent().and_then(Path::parent).expect("a target folder");
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "cli", "--bin", "tenantry"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.args(["build", "--quiet", "--workspace", "--bin", "tenantry"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         if folder.ends_with("release") {
             build.arg("--release");
         }

@@ -21,5 +21,6 @@ mod read;
 pub(crate) mod resource;
 pub(crate) mod retired;
 pub(crate) mod role_binding;
+mod statement;
 pub(crate) mod user;
 pub(crate) mod workspace;

@@ -36,7 +36,7 @@ use rules::{Authority, Difference, Judge, differences, rank_in};
 use world::{Access, Moment, Place, Rank, TENANT_IDS, is_of, tenants};
 
 /// On each store. `TENANTRY_CALLS` makes it more.
-const CALLS: usize = 3_000;
+const CALLS: usize = 10_000;
 /// In one set of tenants; then there are new ones, for names are not used again and things are used up.
 const CALLS_OF_A_SET: usize = 500;
 /// So many are made between two comparisons of everything.

@@ -5,9 +5,7 @@ use decision::{
     record::GroupMember,
 };
 use ledger::StoreError;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, NotSet, QueryFilter, Select, Statement,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, NotSet, QueryFilter, Select};
 use service::filter::{Query, position};
 
 use crate::{
@@ -18,6 +16,7 @@ use crate::{
         participation::{self, Facet},
         read::{stored, unreadable},
         role_binding,
+        statement::execute,
     },
 };
 
@@ -69,8 +68,7 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, member: &Member) -> Result
         member.update_time.into(),
         member.version.into(),
     ];
-    let inserted = db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), INSERT, values)).await?;
-    if inserted.rows_affected() != 1 {
+    if execute(db, INSERT, values).await? != 1 {
         return Err(unreadable("the user of a new member").into());
     }
     participation::joined(db, &member.name.organization(), &member.user, facet_of(member), member.update_time).await
@@ -95,7 +93,7 @@ fn facet_of(member: &Member) -> Facet {
 pub(super) async fn rename(db: &impl ConnectionTrait, user: &UserName, display_key: &str, email_key: &str) -> Result<(), StoreError> {
     let sql = "UPDATE member SET display_key = $2, email_key = $3 WHERE member_user = $1 AND (display_key <> $2 OR email_key <> $3)";
     let values = [user.as_str().into(), display_key.into(), email_key.into()];
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    execute(db, sql, values).await?;
     Ok(())
 }
 

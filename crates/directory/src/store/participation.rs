@@ -12,7 +12,11 @@ use ledger::StoreError;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 use service::filter::Test;
 
-use crate::{role_binding::Assignment, store::account, user::User};
+use crate::{
+    role_binding::Assignment,
+    store::{account, statement::execute},
+    user::User,
+};
 
 /// How many participants are derived at once: far below what a statement may have of parameters.
 const BATCH: usize = 500;
@@ -138,7 +142,7 @@ pub(crate) async fn grow(db: &impl ConnectionTrait, organization: &NodeName, par
         let who = placeholders(2, some.len());
         let mut values: Vec<Value> = vec![organization.as_str().into()];
         values.extend(some.iter().map(|name| name.as_str().into()));
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), DERIVE.replace("{WHO}", &who), values)).await?;
+        execute(db, DERIVE.replace("{WHO}", &who), values).await?;
     }
     Ok(())
 }
@@ -166,7 +170,7 @@ async fn place(
         values.extend([Value::from(*node), Value::from(*facet)]);
     }
     let sql = PLACE.replace("{HELD}", &rows.join(", "));
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    execute(db, sql, values).await?;
     Ok(())
 }
 
@@ -205,7 +209,7 @@ pub(crate) async fn given(db: &impl ConnectionTrait, assigned: &Assignment, at: 
     );
     let mut values: Vec<Value> = vec![user.as_str().into(), organization.as_str().into(), at.into()];
     values.extend(containers.iter().map(|node| node.as_str().into()));
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    execute(db, sql, values).await?;
     place(db, &organization, user, &held, at).await
 }
 
@@ -215,7 +219,7 @@ pub(crate) async fn refresh(db: &impl ConnectionTrait, organization: &NodeName, 
         let sql = format!("DELETE FROM participation WHERE organization = $1 AND participant IN ({})", placeholders(2, some.len()));
         let mut values: Vec<Value> = vec![organization.as_str().into()];
         values.extend(some.iter().map(|name| name.as_str().into()));
-        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+        execute(db, sql, values).await?;
     }
     grow(db, organization, participants).await
 }
@@ -270,7 +274,7 @@ pub(crate) async fn restate(
         "UPDATE participation SET update_time = $4, facet = CASE WHEN facet IN ('active', 'suspended', 'guest') THEN $3 ELSE facet END
         WHERE participant = $1 AND organization = $2";
     let values = [user.as_str().into(), organization.as_str().into(), facet.as_str().into(), at.into()];
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    execute(db, sql, values).await?;
     Ok(())
 }
 
@@ -288,7 +292,7 @@ pub(crate) async fn rename(db: &impl ConnectionTrait, user: &User) -> Result<(),
         email.into(),
         user.update_time.into(),
     ];
-    db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, values)).await?;
+    execute(db, sql, values).await?;
     Ok(())
 }
 
