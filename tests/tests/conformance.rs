@@ -3,11 +3,11 @@
 //!
 //! The last line is `conformance: 5 systems, R requirements, C decisions, 0 failed`; the exit code tells the same.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, thread};
 
 use decision::corpus::{Tally, renamed, run};
 use tests::{
-    corpus::{later, suites},
+    corpus::{Suite, later, suites},
     installation::Layout,
     services::Services,
 };
@@ -19,28 +19,26 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let suites = suites().expect("the corpus reads");
-    let mut whole = Tally::default();
-    for (place, layout, postgres, other_names) in [
+    let places = [
         ("three processes on PostgreSQL", Layout::Three, true, false),
         ("SQLite, authz in a process of its own", Layout::AuthzApart, false, false),
         ("SQLite, one process, under other names", Layout::One, false, true),
-    ] {
-        let mut tally = Tally::default();
-        let mut services = Services::new(layout, postgres);
-        for suite in &suites {
-            if other_names {
-                let (document, corpus) = renamed(&suite.document, &suite.corpus);
-                run(&mut services, &document, &corpus, &mut tally);
-            } else {
-                run(&mut services, &suite.document, &suite.corpus, &mut tally);
-            }
-        }
+    ];
+    // At once: most of the time goes by while processes start and disks write.
+    let tallies = thread::scope(|scope| {
+        let running = places.map(|(place, layout, postgres, other_names)| {
+            let suites = &suites;
+            scope.spawn(move || (place, put(suites, Services::new(layout, postgres), other_names)))
+        });
+        running.map(|one| one.join().expect("a place ends with a tally"))
+    });
+    let mut whole = Tally::default();
+    for (place, (tally, worlds)) in tallies {
         println!(
-            "{place}: {} decisions ({} about assigning), {} writes, in {} worlds, {} failed",
+            "{place}: {} decisions ({} about assigning), {} writes, in {worlds} worlds, {} failed",
             tally.decisions,
             tally.assignments,
             tally.writes,
-            services.started,
             tally.failures.len()
         );
         for failure in &tally.failures {
@@ -54,6 +52,20 @@ fn main() -> ExitCode {
     }
     println!("{whole}");
     if whole.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Puts the whole corpus to services; also in how many worlds that was.
+fn put(suites: &[Suite], mut services: Services, other_names: bool) -> (Tally, usize) {
+    let mut tally = Tally::default();
+    for suite in suites {
+        if other_names {
+            let (document, corpus) = renamed(&suite.document, &suite.corpus);
+            run(&mut services, &document, &corpus, &mut tally);
+        } else {
+            run(&mut services, &suite.document, &suite.corpus, &mut tally);
+        }
+    }
+    (tally, services.started)
 }
 
 fn add(whole: &mut Tally, part: Tally) {
