@@ -1,9 +1,6 @@
 //! `tenantry roster`, `tenantry workspaces` and `tenantry customers`: pages of people and places, as tables or as CSV.
 
-use std::{
-    io::{IsTerminal, Write},
-    process::ExitCode,
-};
+use std::{io::Write, process::ExitCode};
 
 use api::directory::v1::{
     ExportParticipantsRequest, ExportUserCustomersRequest, ExportUserWorkspacesRequest, HeldRole, ListParticipantsRequest,
@@ -17,7 +14,7 @@ use crate::{
     Failure,
     address::{Address, OnBehalfOf, refusal},
     ask::absolute,
-    table::table,
+    table::{print, table},
 };
 
 /// How many rows are asked for at once.
@@ -224,14 +221,6 @@ fn participant(row: &Participant) -> [String; 5] {
 fn place(place: &Place) -> [String; 4] {
     let node = place.node.trim_start_matches("organizations/").to_owned();
     [node, place.display_name.clone(), place.organization_display_name.clone(), roles(&place.roles)]
-}
-
-fn print(text: &str) {
-    let mut out = std::io::stdout();
-    // What people are called must not steer their reader's terminal; it is refused where it is stored, and so only old rows could.
-    let text = if out.is_terminal() { text.replace('\u{1b}', "") } else { text.to_owned() };
-    // Whoever reads may have seen enough.
-    let _ = write!(out, "{text}");
 }
 
 #[cfg(test)]

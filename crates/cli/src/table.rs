@@ -1,25 +1,44 @@
-//! Tables for people: columns as wide as they must be, separated by two blanks, the last one as it comes.
+//! What people read: tables with columns as wide as they must be, separated by two blanks, the last one as it comes.
+
+use std::io::{IsTerminal, Write};
 
 use unicode_width::UnicodeWidthStr;
 
 /// A table with a heading. Rows have as many cells as the heading.
 pub(crate) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
-    let mut widths = heading.map(|cell| cell.width());
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
+    let heading = heading.map(ToOwned::to_owned);
+    aligned(std::iter::once(&heading).chain(rows))
+}
+
+/// Lines of cells below each other.
+pub(crate) fn aligned<R: AsRef<[String]>>(lines: impl IntoIterator<Item = R>) -> String {
+    let lines: Vec<R> = lines.into_iter().collect();
+    let mut widths = Vec::new();
+    for cells in &lines {
+        let cells = cells.as_ref();
+        widths.resize(widths.len().max(cells.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.width());
         }
     }
-    let line = |cells: &[String; N]| {
+    let line = |cells: &[String]| {
         let mut text = String::new();
-        for (cell, width) in cells.iter().zip(widths) {
+        for (cell, width) in cells.iter().zip(&widths) {
             text.push_str(cell);
             text.extend(std::iter::repeat_n(' ', 2 + width.saturating_sub(cell.width())));
         }
-        text.trim_end().to_owned()
+        text.trim_end().to_owned() + "\n"
     };
-    let heading = heading.map(ToOwned::to_owned);
-    std::iter::once(&heading).chain(rows).map(|row| line(row) + "\n").collect()
+    lines.iter().map(|cells| line(cells.as_ref())).collect()
+}
+
+/// Prints what is for people.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout();
+    // What people are called must not steer their reader's terminal; it is refused where it is stored, and so only old rows could.
+    let text = if out.is_terminal() { text.replace('\u{1b}', "") } else { text.to_owned() };
+    // Whoever reads may have seen enough.
+    let _ = write!(out, "{text}");
 }
 
 #[cfg(test)]

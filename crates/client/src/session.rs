@@ -15,8 +15,8 @@ use api::{
         user_service_client::UserServiceClient, workspace_service_client::WorkspaceServiceClient,
     },
     rolecatalog::v1::{
-        permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,
-        role_service_client::RoleServiceClient,
+        access_matrix_service_client::AccessMatrixServiceClient, permission_service_client::PermissionServiceClient,
+        role_model_service_client::RoleModelServiceClient, role_service_client::RoleServiceClient,
     },
 };
 use tonic::{
@@ -117,6 +117,8 @@ stubs! {
     roles: RoleServiceClient over role_catalog;
     /// The permission catalogue.
     permissions: PermissionServiceClient over role_catalog;
+    /// Access matrices.
+    access_matrices: AccessMatrixServiceClient over role_catalog;
     /// Decisions.
     checks: CheckServiceClient over authz;
 }

@@ -74,7 +74,7 @@ pub(crate) fn covered<'v>(rules: &Rules<'v>, subject: &Subject<'v>, path: &Path,
     match proposal.role {
         ProposedRole::System(index) => {
             if let Some(role) = rules.role(index) {
-                proposed_role(rules, proposal, role, node_type, &Under::new(), node_type != ORGANIZATION, &mut given);
+                proposed_role(model, proposal, role, node_type, &Under::new(), node_type != ORGANIZATION, &mut given);
             }
         }
         ProposedRole::Custom(custom) => {
@@ -265,7 +265,7 @@ fn role_extents<'r>(
 
 /// What a proposed role gives at its node, or an implied one below it.
 fn proposed_role<'p>(
-    rules: &Rules<'p>,
+    model: &'p RoleModel,
     proposal: &Proposal<'p>,
     role: &'p Role,
     held_at: TypeIndex,
@@ -273,7 +273,6 @@ fn proposed_role<'p>(
     upward: bool,
     given: &mut Vec<Extent<'p>>,
 ) {
-    let model = &rules.installed.model;
     let in_customers = under.iter().any(|(_, in_customers)| *in_customers);
     let extent = |permission, types, region, condition: Option<&'p ConditionUse>| Extent {
         permission,
@@ -293,11 +292,40 @@ fn proposed_role<'p>(
         let region = if in_customers { Region::AwayUpward } else { Region::HomeUpward };
         given.extend(role.upward.iter().map(|permission| extent(*permission, organizations(), region, None)));
     }
-    each_implied_below(rules, role, held_at, in_customers, &mut |implied, below| {
+    each_implied_below(model, role, held_at, in_customers, &mut |implied, below| {
         let mut under = under.clone();
         under.push(below);
-        proposed_role(rules, proposal, implied, below.0, &under, below.0 != ORGANIZATION, given);
+        proposed_role(model, proposal, implied, below.0, &under, below.0 != ORGANIZATION, given);
     });
+}
+
+/// Visits what a role gives by itself, somewhere at or below a node that it is held at: the permissions, each with its condition.
+pub(crate) fn each_given<'p>(
+    model: &'p RoleModel,
+    role: ProposedRole<'p>,
+    visit: &mut dyn FnMut(PermissionIndex, Option<&'p ConditionUse>),
+) {
+    match role {
+        ProposedRole::System(index) => {
+            let Some(role) = model.roles().get(usize::from(index)) else { return };
+            let proposal = Proposal { role: ProposedRole::System(index), condition: None, expires: None, leaves: &|_| true };
+            let mut given = Vec::new();
+            proposed_role(model, &proposal, role, role.held_at, &Under::new(), role.held_at != ORGANIZATION, &mut given);
+            for extent in given.into_iter().filter(|extent| !extent.types.is_empty()) {
+                visit(extent.permission, extent.conditions.first().copied());
+            }
+        }
+        ProposedRole::Custom(custom) => {
+            let Some(held_at) = model.type_index(&custom.held_at) else { return };
+            for grant in &custom.grants {
+                custom_extents(model, grant, held_at, &mut |permission, types| {
+                    if !types.is_empty() {
+                        visit(permission, grant.condition.as_ref());
+                    }
+                });
+            }
+        }
+    }
 }
 
 fn organizations() -> TypeSet {
@@ -308,7 +336,7 @@ fn organizations() -> TypeSet {
 
 /// The roles implied strictly below a node of a type: each with the type of node, and whether in customers.
 fn each_implied_below<'r>(
-    rules: &Rules<'r>,
+    model: &'r RoleModel,
     role: &'r Role,
     held_at: TypeIndex,
     in_customers: bool,
@@ -316,8 +344,8 @@ fn each_implied_below<'r>(
 ) {
     // This ends whatever the roles imply: at home it goes strictly down, and it goes into customers once.
     for (implied, through_customers) in &role.implies {
-        let Some(role) = rules.role(*implied) else { continue };
-        let at_home = role.held_at != held_at && at_or_below(&rules.installed.model, held_at).contains(role.held_at);
+        let Some(role) = model.roles().get(usize::from(*implied)) else { continue };
+        let at_home = role.held_at != held_at && at_or_below(model, held_at).contains(role.held_at);
         if at_home {
             visit(role, (role.held_at, in_customers));
         }
@@ -448,7 +476,7 @@ fn own_implied<'v>(
     found: &mut Vec<(&'v Role, Under)>,
 ) {
     let in_customers = under.iter().any(|(_, in_customers)| *in_customers);
-    each_implied_below(rules, role, held_at, in_customers, &mut |implied, below| {
+    each_implied_below(&rules.installed.model, role, held_at, in_customers, &mut |implied, below| {
         let through = role.implies.iter().any(|(index, through)| *through && rules.role(*index).is_some_and(|role| role.id == implied.id));
         let home_only = !through;
         // What the implied role requires has to be held here already: what is held below is not known.

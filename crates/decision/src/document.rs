@@ -119,6 +119,17 @@ pub enum Level {
     Edit,
 }
 
+impl Level {
+    /// The word in documents and messages: `view`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::View => "view",
+            Self::Edit => "edit",
+        }
+    }
+}
+
 /// A permission.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

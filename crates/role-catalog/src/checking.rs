@@ -1,4 +1,4 @@
-//! Reading and checking of role models: it takes a processor for a while, so few are checked at once, away from the threads that serve.
+//! Reading, checking and compiling of role models: it takes a processor for a while, so few are checked at once, away from the threads that serve.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,20 +31,25 @@ impl Checking {
     /// The document, checked. Waits for its turn for at most half of the time that is left, since the write comes after it; RESOURCE_EXHAUSTED
     /// (OVERLOADED) if that does not come. A caller who leaves while waiting gives the place up; a check that has begun keeps it to its end.
     pub(crate) async fn read(&self, source: Source, deadline: Deadline) -> Result<Document, Status> {
+        Ok(self.run(deadline, move || source.read()).await??)
+    }
+
+    /// Something else that takes a processor for a while, in the same way.
+    pub(crate) async fn run<T: Send + 'static>(&self, deadline: Deadline, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
         let waited = timeout(deadline.remaining() / 2, self.places.clone().acquire_owned()).await;
         let Ok(place) = waited else { return Err(overloaded()) };
         let place = place.map_err(internal)?;
-        let checked = tokio::task::spawn_blocking(move || {
-            let document = source.read();
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
             drop(place);
-            document
+            result
         });
-        Ok(checked.await.map_err(internal)??)
+        done.await.map_err(internal)
     }
 }
 
 fn overloaded() -> Status {
-    let message = "others are pushing role models, and there was no time left to check this one; try again shortly";
+    let message = "others are having role models checked, and there was no time left for this one; try again shortly";
     refuse(Code::ResourceExhausted, Reason::Overloaded, message).retry_after(RETRY_AFTER).status()
 }
 

@@ -1,15 +1,15 @@
 //! Owns role models (immutable revisions), the permission catalogue, system roles (read from role models) and custom roles of organizations.
 //! Knows nothing of who holds a role, nor of who may do what: it asks authz through the guard, and keeps to the terms of the permit.
 //!
-//! - [`RoleCatalog`]: the three services of `tenantry.rolecatalog.v1` over one ledger.
+//! - [`RoleCatalog`]: the services of `tenantry.rolecatalog.v1` over one ledger.
 //! - `rpc`: the handlers, one noun a file. `wire`: messages to domain values and back. The nouns with their rules beside it.
 //! - `checking`: documents are checked a few at once. `revisions`: those that were read stay in memory.
 //! - `document`: role models as authors write them, read from YAML with the places of what is wrong. `shipped`: those that come with the product.
 //! - `store`: tables and queries, the only place that knows sea-orm. `feed`: what decisions are made from, as records. `status`: every refusal.
 
 use api::rolecatalog::v1::{
-    permission_service_server::PermissionServiceServer, role_model_service_server::RoleModelServiceServer,
-    role_service_server::RoleServiceServer,
+    access_matrix_service_server::AccessMatrixServiceServer, permission_service_server::PermissionServiceServer,
+    role_model_service_server::RoleModelServiceServer, role_service_server::RoleServiceServer,
 };
 use chassis::{Server, page::PageKey};
 use chrono::{DateTime, Utc};
@@ -54,12 +54,13 @@ impl RoleCatalog {
         Self { service: self.service.with_clock(clock), ..self }
     }
 
-    /// Adds the three services to a server.
+    /// Adds its services to a server.
     pub fn add_to(&self, server: Server) -> Server {
         server
             .add_service(RoleModelServiceServer::new(self.clone()))
             .add_service(RoleServiceServer::new(self.clone()))
             .add_service(PermissionServiceServer::new(self.clone()))
+            .add_service(AccessMatrixServiceServer::new(self.clone()))
     }
 
     /// Adds the role models that come with the product, in the product's own name: those of which no revision says the same yet. What an

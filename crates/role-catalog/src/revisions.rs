@@ -5,11 +5,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use decision::model::RoleModel;
 use ledger::StoreError;
 use sea_orm::ConnectionTrait;
 
 use crate::{
     role_model::{Revision, RoleModelName},
+    status::Error,
     store::role_model as store,
 };
 
@@ -32,6 +34,8 @@ struct Kept {
 #[derive(Debug)]
 struct Entry {
     revision: Arc<Revision>,
+    /// Compiled, once somebody needed that.
+    model: Option<Arc<RoleModel>>,
     bytes: usize,
     last_used: u64,
 }
@@ -62,6 +66,20 @@ impl Revisions {
         }
     }
 
+    /// A revision, compiled. It may take a processor for a while; see [`crate::checking`].
+    pub(crate) fn compiled(&self, revision: &Revision) -> Result<Arc<RoleModel>, Error> {
+        let key = (revision.document.model.clone(), revision.number);
+        if let Some(model) = self.kept().revisions.get(&key).and_then(|entry| entry.model.clone()) {
+            return Ok(model);
+        }
+        let model = RoleModel::compile(revision.document.clone()).map_err(|_| Error::StoredInvalid(revision.name()))?;
+        let model = Arc::new(model);
+        if let Some(entry) = self.kept().revisions.get_mut(&key) {
+            entry.model = Some(model.clone());
+        }
+        Ok(model)
+    }
+
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         // Whatever a panic left is a subset of what is stored.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,7 +105,7 @@ impl Kept {
             self.bytes -= gone.bytes;
         }
         self.bytes += bytes;
-        self.revisions.insert(key, Entry { revision, bytes, last_used: self.uses });
+        self.revisions.insert(key, Entry { revision, model: None, bytes, last_used: self.uses });
     }
 }
 

@@ -53,6 +53,10 @@ impl CustomRoleName {
     pub(crate) fn as_str(&self) -> &str {
         self.name.as_str()
     }
+
+    pub(crate) fn as_role(&self) -> &RoleName {
+        &self.name
+    }
 }
 
 impl fmt::Display for CustomRoleName {

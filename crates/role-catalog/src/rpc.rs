@@ -1,5 +1,6 @@
 //! The handlers: read the request, ask for a permit, do it, write the answer.
 
+mod access_matrix;
 mod permission;
 mod role;
 mod role_model;

@@ -7,6 +7,8 @@ use ledger::StoreError;
 use service::status::ledger_status;
 use tonic::{Code, Status};
 
+use crate::role_model::RoleModelName;
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -37,6 +39,9 @@ pub(crate) enum Error {
     /// A value that was stored, or checked before, cannot be written as its message. A fault of ours.
     #[error("a value has no message: {0}")]
     Unwritable(#[source] serde_json::Error),
+    /// What was checked before it was stored is not valid any more. A fault of ours.
+    #[error("the stored `{0}` is not valid")]
+    StoredInvalid(RoleModelName),
     /// The permit does not say what it must. A fault of ours.
     #[error("the permit lacks {0}")]
     IncompletePermit(&'static str),
@@ -81,7 +86,7 @@ impl From<Error> for Status {
                 .status(),
             Error::InvalidRoleModel(findings) => with_findings(Reason::InvalidRoleModel, message, findings),
             Error::InvalidRole(findings) => with_findings(Reason::InvalidRole, message, findings),
-            error @ (Error::Unwritable(_) | Error::IncompletePermit(_)) => internal(error),
+            error @ (Error::Unwritable(_) | Error::StoredInvalid(_) | Error::IncompletePermit(_)) => internal(error),
             Error::Ledger(error) => ledger_status(error),
         }
     }

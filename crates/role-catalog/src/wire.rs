@@ -1,5 +1,6 @@
 //! Messages to domain values and back: the only place that knows both. Everything is parsed here, all fields of a request at once.
 
+pub(crate) mod access_matrix;
 pub(crate) mod permission;
 pub(crate) mod role;
 pub(crate) mod role_model;
@@ -9,7 +10,7 @@ use api::rolecatalog::v1::{
     role_model_document::{Grant as GrantMessage, Role as RoleMessage},
 };
 use decision::{
-    document::{Document, Grant, Level, Role},
+    document::{Document, Grant, Role},
     name::{MalformedName, NodeKind, NodeName},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -43,14 +44,6 @@ pub(crate) fn write_grants(grants: &[Grant]) -> Result<Vec<GrantMessage>, Error>
 
 fn write_system_role(role: &Role) -> Result<RoleMessage, Error> {
     translate(role).map_err(Error::Unwritable)
-}
-
-fn level_text(level: Level) -> &'static str {
-    match level {
-        Level::None => "none",
-        Level::View => "view",
-        Level::Edit => "edit",
-    }
 }
 
 /// What roles and permissions are listed of.

@@ -4,7 +4,7 @@ use api::rolecatalog::v1 as proto;
 use service::{call::Call, fields::Fields};
 use tonic::{Request, Status};
 
-use super::{Parent, level_text};
+use super::Parent;
 use crate::permission::Entry;
 
 /// Of what, and whether also what is not for its kind.
@@ -21,7 +21,7 @@ pub(crate) fn write(entry: Entry, in_organization: bool) -> proto::Permission {
         component: entry.component().to_owned(),
         id: entry.id,
         title: entry.title,
-        level: level_text(entry.level).to_owned(),
+        level: entry.level.as_str().to_owned(),
         types: entry.types,
         kinds: entry.kinds,
         reserved: entry.reserved,

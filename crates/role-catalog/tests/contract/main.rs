@@ -1,6 +1,7 @@
 //! What the role catalog promises, tried on both stores. A store is added by one line below.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on stops")]
 
+mod access_matrices;
 mod permissions;
 mod role_models;
 mod roles;
@@ -29,6 +30,9 @@ macro_rules! store_contract {
             roles::who_may_not_learns_nothing,
             permissions::the_catalogue_is_that_of_the_organizations_kind,
             permissions::the_catalogue_of_a_role_model_has_everything_and_offers_nothing,
+            access_matrices::the_matrix_of_campaign_studio_is_its_source_cell_by_cell,
+            access_matrices::an_organizations_matrix_has_its_kinds_sections_and_its_custom_roles,
+            access_matrices::what_a_matrix_cannot_be_of_is_refused,
         }
     };
     ($store:ident: $($module:ident::$name:ident,)*) => {

@@ -13,8 +13,8 @@ use api::{
     error::v1::Reason,
     feed::v1::Record,
     rolecatalog::v1::{
-        permission_service_client::PermissionServiceClient, role_model_service_client::RoleModelServiceClient,
-        role_service_client::RoleServiceClient,
+        access_matrix_service_client::AccessMatrixServiceClient, permission_service_client::PermissionServiceClient,
+        role_model_service_client::RoleModelServiceClient, role_service_client::RoleServiceClient,
     },
 };
 use chassis::{
@@ -192,6 +192,10 @@ impl Catalog {
 
     pub(crate) fn permissions(&self) -> PermissionServiceClient<Channel> {
         PermissionServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn access_matrices(&self) -> AccessMatrixServiceClient<Channel> {
+        AccessMatrixServiceClient::new(self.channel.clone())
     }
 
     /// Of the database.
