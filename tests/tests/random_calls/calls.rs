@@ -226,6 +226,17 @@ pub fn about(name: &str, user: &UserName) -> Vec<Call> {
                 member: Some(Member { name: own(name), state: member::State::Suspended.into(), ..Default::default() }),
                 ..Default::default()
             }),
+            Call::UpdateMember(UpdateMemberRequest {
+                member: Some(Member { name: own(name), ..Default::default() }),
+                update_mask: Some(prost_types::FieldMask { paths: vec![own("roles")] }),
+                ..Default::default()
+            }),
+            Call::UpdateMember(UpdateMemberRequest {
+                member: Some(Member { name: own(name), ..Default::default() }),
+                update_mask: Some(prost_types::FieldMask { paths: vec![own("roles")] }),
+                allow_missing: true,
+                ..Default::default()
+            }),
         ],
         "partnerships" => vec![
             Call::GetPartnership(GetPartnershipRequest { name: own(name) }),

@@ -181,6 +181,12 @@ impl Run {
         self.emails.iter().find(|(_, email)| **email == sent.email).map(|(user, _)| user.clone())
     }
 
+    /// The token of one of the latest invitations, whomever it is for.
+    fn latest_token(&mut self) -> Option<String> {
+        let latest = self.sent.get(self.sent.len().saturating_sub(5)..)?;
+        self.dice.pick(latest).map(|sent| sent.token.clone())
+    }
+
     fn make(&mut self, moment: &Moment<'_>) -> (String, Call) {
         let users = moment.users();
         // Whoever can do much makes half of the calls.
@@ -194,6 +200,8 @@ impl Run {
         // What only one person can do would else hardly ever be done.
         let invited = self.dice.percent(4).then(|| self.latest_invitee()).flatten();
         let moving = self.dice.percent(3);
+        // Who has seen somebody else's token tries it.
+        let stolen = self.dice.percent(2).then(|| self.latest_token()).flatten();
         if let Some(invitee) = &invited {
             actor = invitee.clone();
         } else if moving {
@@ -205,6 +213,7 @@ impl Run {
         let (emails, sent) = (&self.emails, &self.sent);
         let mut maker = Maker { dice: &mut self.dice, now: moment, number, fresh: &mut self.fresh, home, actor: &actor, emails, sent };
         let call = match invited {
+            _ if stolen.is_some() => maker.accept_by(stolen.unwrap_or_default()),
             Some(_) => maker.accept(),
             None if moving => maker.move_organization(),
             None => maker.make(),
@@ -464,9 +473,7 @@ fn concerned(different: &[Difference<'_>], was: &Moment<'_>, is: &Moment<'_>) ->
         match record {
             Record::Binding(binding) => {
                 let root = is.root(&binding.node);
-                let opens = is.document(&binding.node).is_some_and(|document| {
-                    document.permissions.iter().any(|one| one.needs.organization_has.iter().any(|role| role == binding.role.id()))
-                });
+                let opens = is.opens(binding);
                 let reaches = |user: &UserName| opens || was.reaches(binding, user) || is.reaches(binding, user);
                 let direct = matches!(&binding.principal, Principal::User(_));
                 add(&|user| if direct || opens { reaches(user) } else { true }, &|node| is.root(node) == root);

@@ -536,7 +536,13 @@ impl Maker<'_, '_> {
 
     /// Accepts an invitation.
     pub fn accept(&mut self) -> Call {
-        Call::AcceptInvitation(AcceptInvitationRequest { token: self.token(), ..Default::default() })
+        let token = self.token();
+        self.accept_by(token)
+    }
+
+    /// Accepts whatever invitation it is that this token is of.
+    pub fn accept_by(&self, token: String) -> Call {
+        Call::AcceptInvitation(AcceptInvitationRequest { token, ..Default::default() })
     }
 
     /// Moves a customer, or consents to it.

@@ -470,10 +470,7 @@ impl Judge<'_, '_> {
         match self.after.records.get(key).or_else(|| self.before.records.get(key)) {
             // By another binding: what it requires of its holder, or what the permission needs somebody to hold.
             Some(Record::Binding(binding)) => {
-                let needed = self.after.document(node).is_some_and(|document| {
-                    document.permissions.iter().any(|one| one.needs.organization_has.iter().any(|role| role == binding.role.id()))
-                });
-                self.after.root(&binding.node) == self.after.root(node) && (needed || self.after.reaches(binding, user))
+                self.after.root(&binding.node) == self.after.root(node) && (self.after.opens(binding) || self.after.reaches(binding, user))
             }
             Some(Record::Member(member)) => member.name.id() == user.id() || self.after.hangs_on_others(node),
             Some(Record::GroupEdge(edge)) => {

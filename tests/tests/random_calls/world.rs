@@ -243,6 +243,24 @@ impl<'m> Moment<'m> {
         }
     }
 
+    /// Whether by it a role may come to be held that a permission needs somebody to hold.
+    pub fn opens(&self, binding: &Binding) -> bool {
+        let Some(document) = self.document(&binding.node) else { return false };
+        let mut ids = vec![binding.role.id()];
+        let mut at = 0;
+        while let Some(id) = ids.get(at).copied() {
+            at += 1;
+            // Who holds a role that requires this one may hold it in earnest by this.
+            for role in document.roles.iter().filter(|role| role.requires.iter().any(|required| required == id)) {
+                if !ids.contains(&role.id.as_str()) {
+                    ids.push(&role.id);
+                }
+            }
+        }
+        let needed = |id: &&str| document.permissions.iter().any(|one| one.needs.organization_has.iter().any(|role| role == id));
+        ids.iter().any(needed)
+    }
+
     /// Whether there a permission needs that somebody, whoever it is, holds a role at the organization.
     pub fn hangs_on_others(&self, node: &NodeName) -> bool {
         self.document(node).is_some_and(|document| document.permissions.iter().any(|one| !one.needs.organization_has.is_empty()))
