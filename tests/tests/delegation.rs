@@ -457,3 +457,120 @@ async fn the_roles_that_may_be_given_are_those_that_a_call_would_give_and_the_ot
     alike(list(&sam, "users/tom", ACME).await, list(&sam, "users/tom", &format!("{ACME}/workspaces/none")).await);
     assert!(held(&installation, ACME, "users/tom").await.is_empty());
 }
+
+const STUDIO: &str = "
+users: [sally, mike, dora, otto, mia, stranger]
+organizations:
+  - id: studio
+    model: campaign-studio
+    workspaces: [{ id: spring }]
+    members: [sally, mike, dora]
+    bindings:
+      - { principal: sally, role: organization-admin }
+      - { principal: mike, role: workspace-manager, node: workspaces/spring }
+      - { principal: dora, role: campaign-designer, node: workspaces/spring }
+  - id: press
+    model: media-marketplace
+    kind: marketer
+    accounts: [{ id: news }]
+    members: [otto, mia]
+    bindings:
+      - { principal: otto, role: owner }
+      - { principal: mia, role: member }
+      - { principal: mia, role: account-admin, node: accounts/news }
+";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_roles_that_somebody_may_be_invited_to_are_those_that_a_call_invites_to() {
+    let installation = Installation::start(Layout::One, Store::Sqlite);
+    let world: World = serde_saphyr::from_str(STUDIO).unwrap();
+    load(&installation.platform(), &world).await.unwrap();
+    let (mut offered, mut refused) = (0, std::collections::BTreeSet::new());
+    for (parent, nodes, actors) in [
+        ("organizations/studio", ["organizations/studio", "organizations/studio/workspaces/spring"], ["sally", "mike"]),
+        ("organizations/press", ["organizations/press", "organizations/press/accounts/news"], ["otto", "mia"]),
+    ] {
+        for (actor, node) in actors.into_iter().flat_map(|actor| nodes.map(|node| (actor, node))) {
+            let session = installation.on_behalf_of(&format!("users/{actor}"));
+            for invitee in ["sally", "mike", "dora", "otto", "mia", "stranger"] {
+                let request = ListAssignableRolesRequest {
+                    parent: parent.into(),
+                    node: node.into(),
+                    principal: format!("users/{invitee}"),
+                    invite: true,
+                    ..Default::default()
+                };
+                let Ok(listed) = session.role_bindings().list_assignable_roles(request).await else { continue };
+                for one in listed.into_inner().roles.into_iter().filter(|one| !one.needs_components) {
+                    let email = format!("{invitee}@example.com");
+                    let invitation = Invitation { email, role: one.role.clone(), node: node.into(), ..Default::default() };
+                    let request = CreateInvitationRequest {
+                        parent: parent.into(),
+                        invitation: Some(invitation),
+                        validate_only: true,
+                        ..Default::default()
+                    };
+                    let called = session.invitations().create_invitation(request).await;
+                    let said = called.as_ref().err().map(reason).unwrap_or_default();
+                    assert_eq!(one.reason, said, "{actor} invites {invitee} to {} at {node}: {called:?}", one.role);
+                    if one.assignable {
+                        offered += 1;
+                    } else {
+                        refused.insert(one.reason);
+                    }
+                }
+            }
+        }
+    }
+    assert!(offered >= 5, "{offered}");
+    assert!(refused.contains("NOT_A_MEMBER") && refused.contains("NOT_ALLOWED"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_list_of_roles_knows_no_leaf_that_is_not_registered_and_no_user_that_is_not_there() {
+    let installation = Installation::start(Layout::One, Store::Sqlite);
+    let world: World = serde_saphyr::from_str(STUDIO).unwrap();
+    load(&installation.platform(), &world).await.unwrap();
+    let sally = installation.on_behalf_of("users/sally");
+    for (node, principal) in [
+        ("organizations/studio/workspaces/spring/campaigns/none", "users/dora"),
+        ("organizations/studio/workspaces/spring", "users/nobody"),
+        ("organizations/studio/workspaces/spring", "users/platform"),
+    ] {
+        let request = ListAssignableRolesRequest {
+            parent: "organizations/studio".into(),
+            node: node.into(),
+            principal: principal.into(),
+            ..Default::default()
+        };
+        let listed = sally.role_bindings().list_assignable_roles(request).await.unwrap().into_inner().roles;
+        assert!(!listed.is_empty());
+        for one in listed {
+            let given = RoleBinding { principal: principal.into(), role: one.role, node: node.into(), ..Default::default() };
+            let request =
+                CreateRoleBindingRequest { parent: "organizations/studio".into(), role_binding: Some(given), ..Default::default() };
+            let called = sally.role_bindings().create_role_binding(request).await;
+            assert_eq!(one.reason, reason(&called.unwrap_err()), "{principal} at {node}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_organizations_own_people_export_it() {
+    let installation = Installation::start(Layout::One, Store::Sqlite);
+    let world: World = serde_saphyr::from_str(STUDIO).unwrap();
+    load(&installation.platform(), &world).await.unwrap();
+    let export = async |who: &str| {
+        let request = ExportRequest { parent: "organizations/studio".into() };
+        let mut rows = installation.on_behalf_of(who).import().export(request).await?.into_inner();
+        let mut count = 0;
+        while rows.message().await?.is_some() {
+            count += 1;
+        }
+        Ok::<_, Status>(count)
+    };
+    // The organization, its workspace, its members and their bindings.
+    assert!(export("users/sally").await.unwrap() >= 7);
+    assert_eq!(reason(&export("users/mike").await.unwrap_err()), "NOT_ALLOWED");
+    assert_eq!(reason(&export("users/otto").await.unwrap_err()), "NOT_ALLOWED");
+}

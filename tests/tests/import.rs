@@ -82,6 +82,8 @@ async fn good_rows_are_done_and_bad_ones_reported_and_a_dry_run_writes_nothing()
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("world.ndjson");
     let bad = r#"{"user": {"name": "users/nobody"}}
+{"member": {"name": "organizations/acme/members/u1", "state": "STATE_SUSPENDED"}}
+{"member": {"name": "organizations/acme/members/u1", "roles": [{"role": "roleModels/brand-studio/roles/organizational-standard"}]}}
 {"user": {"nmae": "users/nobody"}}
 {"role_binding": {"principal": "users/ghost", "role": "roleModels/brand-studio/roles/organizational-standard", "node": "organizations/acme"}}
 "#;
@@ -95,14 +97,15 @@ async fn good_rows_are_done_and_bad_ones_reported_and_a_dry_run_writes_nothing()
 
     let (code, said) = run(&mut import(&installation, &file, &[]));
     assert_eq!(code, 1, "{said}");
-    assert!(said.contains("22 done, 0 unchanged, 3 refused"), "{said}");
+    assert!(said.contains("22 done, 0 unchanged, 5 refused"), "{said}");
     let report = std::fs::read_to_string(beside(&file, "refused.csv")).unwrap();
     let lines: Vec<&str> = report.lines().collect();
-    assert_eq!(lines.len(), 4, "{report}");
+    assert_eq!(lines.len(), 6, "{report}");
     assert_eq!(lines[0], "row,name,field,reason,message");
     assert!(lines[1].starts_with("23,,user.email,INVALID_FIELD,"), "{report}");
-    assert!(lines[2].starts_with("24,,,INVALID_FIELD,") && lines[2].contains("nmae"), "{report}");
-    assert!(lines[3].starts_with("25,organizations/acme/roleBindings/i-") && lines[3].contains(",NOT_FOUND,"), "{report}");
+    assert!(lines[2].starts_with("24,,member.state,INVALID_FIELD,") && lines[3].starts_with("25,,member.roles,INVALID_FIELD,"), "{report}");
+    assert!(lines[4].starts_with("26,,,INVALID_FIELD,") && lines[4].contains("nmae"), "{report}");
+    assert!(lines[5].starts_with("27,organizations/acme/roleBindings/i-") && lines[5].contains(",NOT_FOUND,"), "{report}");
     assert!(!beside(&file, "checkpoint").exists(), "there is nothing to go on with");
     everything_is_there_once(&installation, 10).await;
 

@@ -33,7 +33,7 @@ pub(crate) struct Address {
 #[derive(Args)]
 pub(crate) struct OnBehalfOf {
     /// The user on whose behalf it is done: `users/ann` or `ann`.
-    #[arg(long = "as", default_value = "users/platform", value_name = "USER")]
+    #[arg(id = "on-behalf-of", long = "as", default_value = "users/platform", value_name = "USER")]
     user: String,
 }
 
@@ -57,6 +57,11 @@ impl Address {
     /// Where the directory is asked.
     pub(crate) fn of_directory(&self) -> String {
         with_scheme(self.directory.as_deref().unwrap_or(&self.address))
+    }
+
+    /// Where the role catalog is asked.
+    pub(crate) fn of_role_catalog(&self) -> String {
+        with_scheme(self.role_catalog.as_deref().unwrap_or(&self.address))
     }
 
     /// Where authz is asked.

@@ -1,7 +1,7 @@
 //! `tenantry export`: rows that `tenantry import` reads.
 
 use std::{
-    io::{BufWriter, Write as _},
+    io::{BufWriter, Error, ErrorKind, Write as _},
     process::ExitCode,
 };
 
@@ -36,10 +36,20 @@ impl Export {
         while let Some(answer) = rows.message().await.map_err(refused)? {
             let Some(mut row) = answer.row else { continue };
             row.number = 0;
-            // A cut-off export must not look like a whole one.
-            writeln!(out, "{}", format.write(&row)?).map_err(Failure::software)?;
+            // A cut-off export must not look like a whole one, but to who reads no further.
+            match writeln!(out, "{}", format.write(&row)?) {
+                Err(error) if has_left(&error) => return Ok(ExitCode::SUCCESS),
+                written => written.map_err(Failure::software)?,
+            }
         }
-        out.flush().map_err(Failure::software)?;
-        Ok(ExitCode::SUCCESS)
+        match out.flush() {
+            Err(error) if !has_left(&error) => Err(Failure::software(error)),
+            Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+        }
     }
+}
+
+/// Whoever reads has seen enough.
+fn has_left(error: &Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe
 }

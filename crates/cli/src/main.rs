@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod export;
 mod import;
+mod matrix;
 mod roster;
 mod rows;
 mod serve;
@@ -45,6 +46,8 @@ enum Command {
     Workspaces(roster::Workspaces),
     /// List the customer organizations in which a user may do something.
     Customers(roster::Customers),
+    /// Show what each role gives, of a role model or in an organization.
+    Matrix(matrix::Matrix),
     /// Load the demo world: for each of the five role models an organization or agency with users for every role.
     Demo(demo::Demo),
     /// Look for violations of the invariants in all rows, for the platform; exits with 0 if there are none, 1 if there are.
@@ -110,6 +113,7 @@ fn main() -> ExitCode {
             Command::Roster(roster) => roster.run().await,
             Command::Workspaces(workspaces) => workspaces.run().await,
             Command::Customers(customers) => customers.run().await,
+            Command::Matrix(matrix) => matrix.run().await,
             Command::Demo(demo) => demo.run().await,
             Command::AuditInvariants(audit) => audit.run().await,
         }
@@ -120,5 +124,17 @@ fn main() -> ExitCode {
             eprintln!("tenantry: {}", failure.message);
             failure.code.into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_command_has_two_arguments_of_one_name_or_misses_what_it_refers_to() {
+        Arguments::command().debug_assert();
     }
 }

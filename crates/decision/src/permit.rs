@@ -260,30 +260,8 @@ pub fn permit(view: &View, actor: &Actor, requirement: &Requirement, now: Timest
             case.grounds.terms.principal_is_member = desk.is_member(binding);
             Ok(case.grounds())
         }
-        Requirement::Revoke { binding } => {
-            let present = desk.binding(binding)?;
-            let mut case = desk.open(&present.node, "")?;
-            if !case.is_leaving(&present) {
-                case.may_revoke(&present)?;
-            }
-            case.grounds.terms.role = case.role_terms(&present.role);
-            case.grounds.terms.principal_is_member = desk.is_member(&present);
-            Ok(case.grounds())
-        }
-        Requirement::Change { binding, to } => {
-            let present = desk.binding(binding)?;
-            let mut case = desk.open(&present.node, "")?;
-            case.may_revoke(&present)?;
-            let present_role = case.role_terms(&present.role);
-            let rest = case.grounds;
-            let mut case = desk.open(&to.node, "")?;
-            let role = case.may_assign(to, AssignPath::Assign)?;
-            case.rest_on(rest);
-            case.grounds.terms.role = role;
-            case.grounds.terms.present_role = present_role;
-            case.grounds.terms.principal_is_member = desk.is_member(to);
-            Ok(case.grounds())
-        }
+        Requirement::Revoke { binding } => desk.revoke(binding).map_err(|refusal| desk.concealed(binding, refusal)),
+        Requirement::Change { binding, to } => desk.change(binding, to).map_err(|refusal| desk.concealed(binding, refusal)),
         Requirement::WidenPartnership { binding, to } => desk.widen_partnership(binding, to),
         Requirement::JoinGroup { group, .. } => desk.change_group(group, true),
         Requirement::LeaveGroup { group, .. } => desk.change_group(group, false),
@@ -345,6 +323,47 @@ impl<'v> Desk<'v, '_> {
         }
         case.state_terms();
         Ok(case)
+    }
+
+    fn revoke(&self, binding: &BindingName) -> Result<Grounds, Refusal> {
+        let present = self.binding(binding)?;
+        let mut case = self.open(&present.node, "")?;
+        if !case.is_leaving(&present) {
+            case.may_revoke(&present)?;
+        }
+        case.grounds.terms.role = case.role_terms(&present.role);
+        case.grounds.terms.principal_is_member = self.is_member(&present);
+        Ok(case.grounds())
+    }
+
+    fn change(&self, binding: &BindingName, to: &Binding) -> Result<Grounds, Refusal> {
+        let present = self.binding(binding)?;
+        let mut case = self.open(&present.node, "")?;
+        case.may_revoke(&present)?;
+        let present_role = case.role_terms(&present.role);
+        let rest = case.grounds;
+        let mut case = self.open(&to.node, "")?;
+        let role = case.may_assign(to, AssignPath::Assign)?;
+        case.rest_on(rest);
+        case.grounds.terms.role = role;
+        case.grounds.terms.present_role = present_role;
+        case.grounds.terms.principal_is_member = self.is_member(to);
+        Ok(case.grounds())
+    }
+
+    /// Whoever may not see a binding is told the same of one that they have no authority over and of one that is not there. One's own one knows.
+    fn concealed(&self, name: &BindingName, refusal: Refusal) -> Refusal {
+        if !matches!(refusal, Refusal::NotAllowed { .. } | Refusal::NotFound { .. }) {
+            return refusal;
+        }
+        let present = self.view.binding(name);
+        let own = present.as_ref().is_some_and(|binding| match (&binding.principal, self.actor) {
+            (Principal::User(user), Actor::User(actor)) => user == actor,
+            _ => false,
+        });
+        let node = present.map_or_else(|| name.organization(), |binding| binding.node);
+        let sees = || self.open(&node, "").and_then(|mut case| case.need("access.get")).is_ok();
+        if own || sees() { refusal } else { Refusal::NotAllowed { permission: "access.get".to_owned(), node: name.organization() } }
     }
 
     fn binding(&self, name: &BindingName) -> Result<Binding, Refusal> {

@@ -22,7 +22,7 @@ pub enum BindingFault {
     #[error("role `{0}` is not known here")]
     UnknownRole(RoleName),
     /// The role is not held at nodes like this.
-    #[error("the role is held at a {held_at}, not at `{node}`")]
+    #[error("the role is not held at `{node}`; it is held at nodes of the type `{held_at}`, where its `organizations` allows it")]
     NodeType {
         /// The type of node that it is held at.
         held_at: String,
@@ -39,7 +39,7 @@ pub enum BindingFault {
     #[error("`{0}` is no component that a map can have")]
     UnknownComponent(String),
     /// The component has no such level.
-    #[error("component `{component}` has no level {level:?}")]
+    #[error("component `{component}` has no level `{}`", level.as_str())]
     Level {
         /// The component.
         component: String,
@@ -61,7 +61,7 @@ pub enum BindingFault {
         users_only: bool,
     },
     /// The sponsor does not allow it.
-    #[error("the sponsor does not allow it: {0:?}")]
+    #[error("the sponsor does not allow it: {0}")]
     Sponsor(SponsorFault),
     /// It would have ended already.
     #[error("the expiry is not in the future")]
@@ -101,7 +101,7 @@ pub enum RoleFault {
     #[error("`{0}` is not for a role like this")]
     NotOffered(String),
     /// The component has no such level.
-    #[error("component `{component}` has no level {level:?}")]
+    #[error("component `{component}` has no level `{}`", level.as_str())]
     Level {
         /// The component.
         component: String,

@@ -92,25 +92,34 @@ impl<'v> Subject<'v> {
 }
 
 /// Why a sponsor is not live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SponsorFault {
     /// It is not known.
+    #[error("it is not known")]
     Unknown,
     /// It is no sponsor for a binding there: another organization's partnership, or a workspace that is not above.
+    #[error("it sponsors nothing there")]
     NotOfHere,
     /// The partner has not accepted.
+    #[error("the partner has not accepted")]
     NotAccepted,
     /// It has ended.
+    #[error("it has ended")]
     Expired,
     /// The binding is outside the node that it is for.
+    #[error("it is for another node")]
     OutsideNode,
     /// It does not allow the role.
+    #[error("the role is not among its roles")]
     Role,
     /// It does not allow the user.
+    #[error("the user is not among its users")]
     User,
     /// The partner organization or the workspace, or a node above it, is unknown, deleted or suspended.
+    #[error("it, or what is above it, is closed")]
     Closed,
     /// The user is no active member of the partner organization or of the workspace's.
+    #[error("the user is no active member of its organization")]
     NotMember,
 }
 

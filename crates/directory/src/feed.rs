@@ -20,7 +20,7 @@ use crate::{
     organization::Organization,
     partnership::Partnership,
     resource::Resource,
-    role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_text},
+    role_binding::{Assignment, ComponentMap, Condition, RoleBinding},
     user::User,
     workspace::Workspace,
 };
@@ -151,7 +151,7 @@ pub(crate) fn assignment(assigned: &Assignment) -> RoleBindingState {
 
 /// A component map.
 pub(crate) fn levels(components: &ComponentMap) -> ComponentLevels {
-    ComponentLevels { levels: components.iter().map(|(component, level)| (component.clone(), level_text(*level).to_owned())).collect() }
+    ComponentLevels { levels: components.iter().map(|(component, level)| (component.clone(), level.as_str().to_owned())).collect() }
 }
 
 /// The use of a condition.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use service::fields::Etag;
 
 use crate::{
-    role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_text},
+    role_binding::{Assignment, ComponentMap, Condition, RoleBinding},
     status::Error,
     user::Email,
 };
@@ -186,7 +186,7 @@ impl Invitation {
     /// For the audit trail: without the address, which outlives nobody's deletion there, and without what leads to the token.
     pub(crate) fn audited(&self) -> Value {
         let Offer { email: _, role, node, components, condition, binding_expire_time, sponsor } = &self.offer;
-        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level_text(*level)))).collect::<Value>();
+        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level.as_str()))).collect::<Value>();
         json!({
             "role": role.as_str(),
             "node": node.as_str(),

@@ -12,7 +12,7 @@ use service::{change::Change, fields::Etag};
 
 use crate::{
     assign, feed, invitation,
-    role_binding::{Assignment, ComponentMap, RoleBinding, level_text},
+    role_binding::{Assignment, ComponentMap, RoleBinding},
     status::Error,
     store,
 };
@@ -109,7 +109,7 @@ impl Partnership {
     /// For the audit trail.
     pub(crate) fn audited(&self) -> Value {
         let Allowance { roles, components, users, expire_time } = &self.allows;
-        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level_text(*level)))).collect::<Value>();
+        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level.as_str()))).collect::<Value>();
         json!({
             "partner": self.partner.as_str(),
             "node": self.node.as_str(),
@@ -213,6 +213,11 @@ pub(crate) async fn amend(
 /// Accepts a pending partnership. Nothing comes to life by it: before, it sponsors nothing, nor was it ever accepted.
 pub(crate) async fn accept(change: &mut Change, name: &PartnershipName, etag: Etag) -> Result<Partnership, Error> {
     let before = expected(change, name, etag).await?;
+    // Who was offered this was not there: whoever took the name afterwards is another.
+    let partner = store::organization::find(change.connection(), &before.partner).await?;
+    if partner.is_none_or(|partner| partner.create_time > before.create_time) {
+        return Err(Error::not_found(name.as_str()));
+    }
     match before.state(change.now()) {
         PartnershipState::Pending => write(change, "partners.accept", &before, before.accepted(change.now())).await,
         PartnershipState::Active => {

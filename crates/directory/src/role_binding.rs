@@ -95,7 +95,7 @@ impl RoleBinding {
     /// For the audit trail.
     pub(crate) fn audited(&self) -> Value {
         let Assignment { principal, role, node, components, condition, expire_time, sponsor } = &self.assigned;
-        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level_text(*level)))).collect::<Value>();
+        let levels = |map: &ComponentMap| map.iter().map(|(id, level)| (id.clone(), Value::from(level.as_str()))).collect::<Value>();
         json!({
             "principal": principal.to_string(),
             "role": role.as_str(),
@@ -118,18 +118,9 @@ impl RoleBinding {
     }
 }
 
-/// The word of a level in role models.
-pub(crate) fn level_text(level: Level) -> &'static str {
-    match level {
-        Level::None => "none",
-        Level::View => "view",
-        Level::Edit => "edit",
-    }
-}
-
 /// The level of this word.
 pub(crate) fn level_of(text: &str) -> Option<Level> {
-    [Level::None, Level::View, Level::Edit].into_iter().find(|level| level_text(*level) == text)
+    [Level::None, Level::View, Level::Edit].into_iter().find(|level| level.as_str() == text)
 }
 
 #[cfg(test)]
@@ -167,7 +158,7 @@ mod tests {
     #[test]
     fn a_level_reads_back() {
         for level in [Level::None, Level::View, Level::Edit] {
-            assert_eq!(level_of(level_text(level)), Some(level));
+            assert_eq!(level_of(level.as_str()), Some(level));
         }
         assert_eq!(level_of("Edit"), None);
     }

@@ -6,6 +6,8 @@ use api::authz::v1::{Holding, Participation, Standing, participation::Membership
 use chrono::{DateTime, Utc};
 use decision::name::{NodeKind, NodeName, Principal};
 
+use service::fields::is_invisible;
+
 use crate::{
     invitation::Invitation,
     role_binding::RoleBinding,
@@ -298,12 +300,12 @@ pub(crate) fn csv<C: AsRef<str>>(rows: impl IntoIterator<Item = impl IntoIterato
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
-/// A cell that a spreadsheet would take for a formula is made text by an apostrophe.
+/// A cell that a spreadsheet would take for a formula is made text by an apostrophe, also behind what nobody sees and in full width; one that begins with an
+/// apostrophe gets another, so that both can be told apart.
 fn neutral(cell: &str) -> String {
-    match cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{cell}"),
-        false => cell.to_owned(),
-    }
+    let seen = cell.trim_start_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    let is_formula = seen.starts_with(['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}']);
+    if is_formula || cell.starts_with(['\t', '\r', '\'']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 #[cfg(test)]
@@ -318,11 +320,11 @@ mod tests {
 
     #[test]
     fn cells_that_begin_like_a_formula_are_text() {
-        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"] {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", " =1", "\u{a0}=1", "\u{200b}=1", "\u{ff1d}1", "'=1"] {
             let text = String::from_utf8(csv([[cell, "x"]]).unwrap()).unwrap();
             assert!(text.trim_start_matches('"').starts_with(&format!("'{cell}")), "{text:?}");
         }
-        assert_eq!(neutral("a=b"), "a=b");
+        assert_eq!(neutral(" a=b"), " a=b");
         assert_eq!(neutral(""), "");
     }
 

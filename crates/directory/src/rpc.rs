@@ -59,8 +59,9 @@ async fn nothing_below(change: &Change, name: &NodeName, force: bool) -> Result<
 /// A preview has at most so many changes of access.
 const PREVIEWED: u32 = 10_000;
 
-/// How often a write is begun anew because what its permit was asked for has changed meanwhile.
-const ATTEMPTS: usize = 8;
+/// How often a write is begun anew because what its permit was asked for has changed meanwhile: as many as may be in line before it. Each waits in
+/// the line of the tree, and the call's deadline ends them all.
+const ATTEMPTS: usize = 64;
 
 /// Others were faster each time.
 fn outrun() -> Status {

@@ -227,7 +227,10 @@ impl<C: ConnectionTrait> Desk<'_, C> {
         for partnership in &partnerships {
             if partnership.node.organization() != partnership.name.organization() {
                 self.note(Kind::Row, &partnership.name, "its node is another organization's");
-            } else if !present.contains(partnership.node.as_str()) || !present.contains(partnership.partner.as_str()) {
+            // An offer does not tell whether there is such a partner, and so may name one that never was.
+            } else if !present.contains(partnership.node.as_str())
+                || (partnership.accepted && !present.contains(partnership.partner.as_str()))
+            {
                 self.note(Kind::Missing, &partnership.name, "its node or its partner is not there");
             }
         }

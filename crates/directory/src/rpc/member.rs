@@ -91,6 +91,7 @@ impl MemberService for Directory {
             return Ok(answer);
         }
         let organization = wanted.name.organization();
+        self.may_edit(&call, &organization, std::slice::from_ref(&wanted)).await?;
         if allow_missing && store::member::find(self.service.ledger().reader(), &wanted.name).await.map_err(Error::from)?.is_none() {
             let newcomer = self.newcomer(wanted.name, wanted.change.roles.unwrap_or_default(), "", "member.roles")?;
             return self.take_in(&call, &organization, std::slice::from_ref(&newcomer), first).await;
@@ -106,6 +107,7 @@ impl MemberService for Directory {
         if let Some(answer) = self.service.answered_before(&call).await? {
             return Ok(answer);
         }
+        self.may_edit(&call, &organization, &wanted).await?;
         self.edit(&call, &organization, &wanted, |members| proto::BatchUpdateMembersResponse { members }).await
     }
 
@@ -160,6 +162,13 @@ impl Directory {
         };
         let taken_in = member::take_all_in(&mut change, newcomers, 1).await?;
         change.answer(answer(taken_in.iter().map(wire::write).collect())).await
+    }
+
+    /// Whether the actor may at all: before anything is looked up, for what a change takes tells what a member has.
+    async fn may_edit(&self, call: &WriteCall, organization: &NodeName, wanted: &[Wanted]) -> Result<(), Status> {
+        let needed = needed_of_all(organization, wanted);
+        let ask = needed.into_iter().fold(Ask::writing(organization.as_str()), Ask::to);
+        self.service.permit(&call.call, ask).await.map(drop)
     }
 
     /// Changes members of an organization.
@@ -240,6 +249,22 @@ impl Directory {
 /// The answer about one.
 fn first(members: Vec<proto::Member>) -> proto::Member {
     members.into_iter().next().unwrap_or_default()
+}
+
+/// What changing members takes whoever they are and whatever they have.
+fn needed_of_all(organization: &NodeName, wanted: &[Wanted]) -> Vec<Requirement> {
+    let mut needed = Vec::new();
+    if wanted.iter().any(|one| one.change.roles.is_some()) {
+        // Whoever replaces all that somebody holds sees it.
+        needed.push(permission("access.get", organization.as_str()));
+    }
+    if wanted.iter().any(|one| one.change.suspended.is_some()) {
+        needed.push(permission("members.update", organization.as_str()));
+    }
+    if needed.is_empty() {
+        needed.push(permission("members.get", organization.as_str()));
+    }
+    needed
 }
 
 /// What changing these members takes, and for which: all steps first.

@@ -11,13 +11,14 @@ use service::{
     change::{Answer, Change, Opened},
     fields::Etag,
 };
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Code, Request, Response, Status, async_trait};
 
 use super::{ATTEMPTS, outrun};
 use crate::{
     Directory,
     assign::{self, Seat},
-    assignable, feed,
+    assignable::{self, Kept, Offer},
+    feed,
     invariants::role_terms,
     role_binding::RoleBinding,
     status::Error,
@@ -89,7 +90,9 @@ impl RoleBindingService for Directory {
         };
         let said = self.service.guard().list_assignable_roles(asked, call.deadline.instant()).await?;
         let membership = said.membership.ok_or(Error::IncompletePermit("the terms of membership"))?;
-        let listed = assignable::judged(self.service.ledger().reader(), &offer, said.roles, &membership, self.service.now()).await?;
+        let kept = self.kept(&call, &offer).await?;
+        let (db, now) = (self.service.ledger().reader(), self.service.now());
+        let listed = assignable::judged(db, &offer, said.roles, &membership, &kept, now).await?;
         let roles = listed.into_iter().map(wire::write_assignable).collect();
         Ok(Response::new(proto::ListAssignableRolesResponse { roles, revision: self.service.head().await? }))
     }
@@ -163,6 +166,21 @@ pub(super) async fn present(change: &Change, name: &BindingName, etag: Etag) -> 
 }
 
 impl Directory {
+    /// What the invitee holds there that the actor has no authority over: an invitation cannot take its place.
+    async fn kept(&self, call: &Call, offer: &Offer) -> Result<Kept, Status> {
+        let mut kept = Kept::new();
+        let Some(principal) = offer.principal.as_ref().filter(|_| offer.invite) else { return Ok(kept) };
+        let theirs = store::role_binding::of_principal_at(self.service.ledger().reader(), principal, &offer.node).await;
+        for binding in theirs.map_err(Error::from)? {
+            let ask = Ask::writing(binding.name.organization().as_str()).to(guard::revoke(binding.name.as_str()));
+            match self.service.permit(call, ask).await {
+                Err(status) if status.code() == Code::PermissionDenied => drop(kept.insert(binding.name.to_string(), status)),
+                asked => drop(asked?),
+            }
+        }
+        Ok(kept)
+    }
+
     /// A binding as it is now. That it is missing is said only to those to whom this is granted, and refused to others as if it were there.
     pub(super) async fn binding_seen(&self, call: &Call, name: &BindingName, needed: Requirement) -> Result<RoleBinding, Status> {
         if let Some(binding) = store::role_binding::find(self.service.ledger().reader(), name).await.map_err(Error::from)? {

@@ -12,7 +12,7 @@ use sea_orm::{
 use service::filter::{Query, position};
 
 use crate::{
-    role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_of, level_text},
+    role_binding::{Assignment, ComponentMap, Condition, RoleBinding, level_of},
     store::{
         entity::{
             columns::{self, Levels},
@@ -287,7 +287,7 @@ pub(super) fn read(row: Model) -> Result<RoleBinding, DbErr> {
 
 /// A component map as it is kept.
 pub(crate) fn write_components(components: &ComponentMap) -> Levels {
-    Levels(components.iter().map(|(component, level)| (component.clone(), level_text(*level).to_owned())).collect())
+    Levels(components.iter().map(|(component, level)| (component.clone(), level.as_str().to_owned())).collect())
 }
 
 /// Reads what [`write_components`] wrote.

@@ -79,6 +79,15 @@ pub(crate) fn read_row(importer: &Importer, row: proto::ImportRow, validate_only
         }
         Some(Resource::Member(member)) => {
             let (parent, id) = split("member.name", &member.name, "members")?;
+            let mut fields = Fields::default();
+            // What a row says and nobody does would be taken for done.
+            if !matches!(member.state(), proto::member::State::Unspecified | proto::member::State::Active) {
+                fields.wrong("member.state", "is imported as active only; suspend the member afterwards, or leave the row out");
+            }
+            if !member.roles.is_empty() {
+                fields.wrong("member.roles", "a member's roles are rows of their own (`role_binding`)");
+            }
+            fields.finish(Some(()))?;
             let message = proto::CreateMemberRequest { parent, user: format!("users/{id}"), validate_only, ..Default::default() };
             let (_, draft) = member::read_create(&importer.request(message.clone(), deadline))?;
             Ok((Single::Member(message), Draft::Member(draft.name)))

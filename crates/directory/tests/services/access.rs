@@ -665,10 +665,11 @@ pub(crate) async fn the_roles_that_may_be_given_are_listed_with_what_is_in_the_w
     // Only users hold what is counted.
     let group = group(installation, ACME, "buyers").await;
     assert_eq!(reason_of(&list(&group, false).await, "buyer"), "INVALID_BINDING");
-    // Who is no member is taken in by an invitation only, where a grant does not join.
+    // Where a grant does not join, only members are invited, too.
     installation.authz.says().membership.grant_joins = false;
     assert_eq!(reason_of(&list("users/finn", false).await, "standard"), "NOT_A_MEMBER");
-    assert_eq!(reason_of(&list("users/finn", true).await, "standard"), "");
+    assert_eq!(reason_of(&list("users/finn", true).await, "standard"), "NOT_A_MEMBER");
+    assert_eq!(reason_of(&list("", true).await, "standard"), "NOT_A_MEMBER");
     // Authz comes first.
     installation.authz.says().denied.insert(role("standard"));
     assert_eq!(reason_of(&list("users/finn", false).await, "standard"), "NOT_ALLOWED");
