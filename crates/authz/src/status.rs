@@ -94,8 +94,8 @@ pub(crate) fn refusal(refused: &PermitRefusal) -> Refusal {
         PermitRefusal::NotAllowed { permission, node: _ } => not_allowed(permission),
         PermitRefusal::Closed { permission, node, reason } => closed(permission, node, reason),
         PermitRefusal::NotContained { what } => {
-            refuse(Code::PermissionDenied, Reason::NotContained, format!("the actor does not have all of it there: {}", what.join(", ")))
-                .metadata("permissions", what.join(","))
+            let message = format!("the actor does not have all of it there, as widely and for as long: {}", what.join(", "));
+            refuse(Code::PermissionDenied, Reason::NotContained, message).metadata("permissions", what.join(","))
         }
         PermitRefusal::InvalidBinding(fault) => invalid_binding(fault),
         PermitRefusal::InvalidRole(fault) => invalid_role(fault),

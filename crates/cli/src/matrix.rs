@@ -103,8 +103,15 @@ fn conditions(cell: &Cell) -> Vec<String> {
     texts
 }
 
-/// The cells, each as its word; a conditional one with the number of its note below. And the notes.
-fn noted(matrix: &AccessMatrix) -> (Vec<(&Section, &Row, Vec<String>)>, Vec<String>) {
+/// An action, its cells each as a word; a conditional one with the number of its note.
+struct Line<'m> {
+    section: &'m Section,
+    row: &'m Row,
+    cells: Vec<String>,
+}
+
+/// The lines, and the notes below them.
+fn noted(matrix: &AccessMatrix) -> (Vec<Line<'_>>, Vec<String>) {
     let mut notes: Vec<String> = Vec::new();
     let mut mark = |cell: &Cell| {
         let conditions = conditions(cell);
@@ -119,8 +126,8 @@ fn noted(matrix: &AccessMatrix) -> (Vec<(&Section, &Row, Vec<String>)>, Vec<Stri
         format!("{} {}", word(cell), at + 1)
     };
     let rows = matrix.sections.iter().flat_map(|section| section.rows.iter().map(move |row| (section, row)));
-    let rows = rows.map(|(section, row)| (section, row, row.cells.iter().map(&mut mark).collect())).collect();
-    (rows, notes)
+    let lines = rows.map(|(section, row)| Line { section, row, cells: row.cells.iter().map(&mut mark).collect() }).collect();
+    (lines, notes)
 }
 
 fn as_table(matrix: &AccessMatrix) -> String {
@@ -129,7 +136,7 @@ fn as_table(matrix: &AccessMatrix) -> String {
     heading.extend(matrix.columns.iter().map(|column| called(&column.title, id_of(column)).to_uppercase()));
     let mut lines = vec![heading];
     let mut last = "";
-    for (section, row, cells) in rows {
+    for Line { section, row, cells } in rows {
         // A section is named once, where it begins.
         let name = if section.id == last { "" } else { called(&section.title, &section.id) };
         last = &section.id;
@@ -167,7 +174,7 @@ fn as_markdown(parent: &str, matrix: &AccessMatrix) -> String {
     let (rows, notes) = noted(matrix);
     let mut text = format!("# Access matrix of {parent}\n");
     let mut last = "";
-    for (section, row, cells) in rows {
+    for Line { section, row, cells } in rows {
         if section.id != last {
             text.push_str(&format!("\n## {}\n\n", called(&section.title, &section.id).replace('\n', " ")));
             let roles = matrix.columns.iter().map(|column| cell(called(&column.title, id_of(column))));

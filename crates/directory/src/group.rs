@@ -156,7 +156,7 @@ pub(crate) async fn add(change: &mut Change, edge: &Edge) -> Result<(), Error> {
     let db = change.connection();
     expected(change, &edge.group, Etag::ANY).await?;
     if store::group::has_edge(db, edge).await? {
-        return Err(Error::AlreadyExists { name: edge.key() });
+        return Err(Error::AlreadyIn { edge: edge.key() });
     }
     match &edge.member {
         GroupMember::User(user) => {

@@ -16,6 +16,9 @@ pub(crate) enum Error {
     /// The name is taken, or was once.
     #[error("`{name}` exists, or existed once; names are never used again, choose another")]
     AlreadyExists { name: String },
+    /// The group has this member.
+    #[error("`{edge}` is there: the group has this member already")]
+    AlreadyIn { edge: String },
     /// The principal has this role at this node.
     #[error("`{principal}` holds this role there by `{binding}`; change that binding, or revoke it first")]
     AlreadyHeld { binding: String, principal: String },
@@ -138,6 +141,7 @@ impl From<Error> for Status {
             Error::AlreadyExists { name } => {
                 refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&name), name).status()
             }
+            Error::AlreadyIn { edge } => refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&edge), edge).status(),
             Error::AlreadyHeld { binding, principal: _ } => {
                 refuse(Code::AlreadyExists, Reason::AlreadyExists, message).resource(kind(&binding), binding).status()
             }
