@@ -20,7 +20,7 @@ conformance:
 MUTATED = $(foreach file,$(2),--file crates/$(1)/src/$(file).rs)
 MUTANTS = cargo mutants --output target --timeout 180 --cargo-arg=--config=profile.dev.package.decision.opt-level=0
 mutants:
-	$(MUTANTS) --package decision $(call MUTATED,decision,permit permit/assignable permit/basis permit/structure containment proposal) \
+	$(MUTANTS) --package decision $(call MUTATED,decision,permit permit/assignable permit/basis permit/present permit/structure containment proposal) \
 		-- --lib -- --skip roles_that_are_too_many_to_compare_are_refused
 	$(MUTANTS) --package directory $(call MUTATED,directory,invariants assign arrange) -- --lib --test services -- sqlite tests
 

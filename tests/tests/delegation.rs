@@ -480,11 +480,16 @@ organizations:
       - { principal: mia, role: account-admin, node: accounts/news }
 ";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_roles_that_somebody_may_be_invited_to_are_those_that_a_call_invites_to() {
+async fn studio() -> Installation {
     let installation = Installation::start(Layout::One, Store::Sqlite);
     let world: World = serde_saphyr::from_str(STUDIO).unwrap();
     load(&installation.platform(), &world).await.unwrap();
+    installation
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_roles_that_somebody_may_be_invited_to_are_those_that_a_call_invites_to() {
+    let installation = studio().await;
     let (mut offered, mut refused) = (0, std::collections::BTreeSet::new());
     for (parent, nodes, actors) in [
         ("organizations/studio", ["organizations/studio", "organizations/studio/workspaces/spring"], ["sally", "mike"]),
@@ -528,9 +533,7 @@ async fn the_roles_that_somebody_may_be_invited_to_are_those_that_a_call_invites
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_of_roles_knows_no_leaf_that_is_not_registered_and_no_user_that_is_not_there() {
-    let installation = Installation::start(Layout::One, Store::Sqlite);
-    let world: World = serde_saphyr::from_str(STUDIO).unwrap();
-    load(&installation.platform(), &world).await.unwrap();
+    let installation = studio().await;
     let sally = installation.on_behalf_of("users/sally");
     for (node, principal) in [
         ("organizations/studio/workspaces/spring/campaigns/none", "users/dora"),
@@ -557,9 +560,7 @@ async fn the_list_of_roles_knows_no_leaf_that_is_not_registered_and_no_user_that
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_organizations_own_people_export_it() {
-    let installation = Installation::start(Layout::One, Store::Sqlite);
-    let world: World = serde_saphyr::from_str(STUDIO).unwrap();
-    load(&installation.platform(), &world).await.unwrap();
+    let installation = studio().await;
     let export = async |who: &str| {
         let request = ExportRequest { parent: "organizations/studio".into() };
         let mut rows = installation.on_behalf_of(who).import().export(request).await?.into_inner();

@@ -184,7 +184,7 @@ impl Directory {
             for one in wanted {
                 edits.push(self.edit_of(one).await?);
             }
-            let mut change = match self.open_for_each(call, organization, &needed_to_edit(call, organization, &edits)).await? {
+            let mut change = match self.open_for_each(call, organization, &needed_to_edit(call, organization, wanted, &edits)).await? {
                 Opened::Open(change) => change,
                 Opened::Answered(answer) => return Ok(answer),
             };
@@ -268,20 +268,13 @@ fn needed_of_all(organization: &NodeName, wanted: &[Wanted]) -> Vec<Requirement>
 }
 
 /// What changing these members takes, and for which: all steps first.
-fn needed_to_edit(call: &WriteCall, organization: &NodeName, edits: &[Edit<'_>]) -> Vec<(String, Requirement)> {
+fn needed_to_edit(call: &WriteCall, organization: &NodeName, wanted: &[Wanted], edits: &[Edit<'_>]) -> Vec<(String, Requirement)> {
     let mut needed = Vec::new();
     edits.iter().for_each(|edit| needed.extend(needed_for(edit.steps.as_deref().unwrap_or_default())));
-    if edits.iter().any(|edit| edit.steps.is_some()) {
-        // Whoever replaces all that somebody holds sees it.
-        needed.push((String::new(), permission("access.get", organization.as_str())));
-    }
+    needed.extend(needed_of_all(organization, wanted).into_iter().map(|requirement| (String::new(), requirement)));
     for Edit { wanted, seen, .. } in edits {
         let Some(suspended) = wanted.change.suspended else { continue };
-        needed.push((wanted.place.clone(), permission("members.update", organization.as_str())));
         needed.extend(over(call, seen, !suspended).into_iter().map(|requirement| (wanted.place.clone(), requirement)));
-    }
-    if needed.is_empty() {
-        needed.push((String::new(), permission("members.get", organization.as_str())));
     }
     needed
 }
