@@ -84,9 +84,11 @@ impl Email {
         &self.0
     }
 
-    /// By which addresses are unique: without regard to case.
+    /// By which addresses are unique: without regard to case. What is small in ASCII only (the Kelvin sign is, as a k) stays as it is, for nobody is to be
+    /// taken for who has the ASCII address.
     pub(crate) fn key(&self) -> String {
-        self.0.to_lowercase()
+        let poses = |c: char| !c.is_ascii() && c.to_lowercase().any(|small| small.is_ascii());
+        self.0.chars().map(|c| if poses(c) { c.to_string() } else { c.to_lowercase().to_string() }).collect()
     }
 }
 
@@ -361,6 +363,8 @@ mod tests {
     fn addresses_are_unique_without_regard_to_case_and_kept_as_given() {
         let email = Email::parse("Ann@Example.com").unwrap();
         assert_eq!((email.as_str(), email.key().as_str()), ("Ann@Example.com", "ann@example.com"));
+        assert_eq!(Email::parse("Jürgen@Ä.example").unwrap().key(), Email::parse("JÜRGEN@ä.example").unwrap().key());
+        assert_ne!(Email::parse("\u{212a}im@example.com").unwrap().key(), "kim@example.com");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod covering;
 mod invitation;
 mod pages;
 mod people;
+mod ranges;
 
 use sea_orm_migration::{
     async_trait::async_trait,
@@ -28,6 +29,7 @@ impl MigratorTrait for DirectoryMigrator {
             Box::new(structure::AddStructure),
             Box::new(pages::AddPages),
             Box::new(covering::CoverPages),
+            Box::new(ranges::PagesAreRanges),
         ]
     }
 
@@ -150,3 +152,57 @@ CREATE INDEX role_binding_expiry ON role_binding(expire_time, name);
 
 CREATE TABLE retired_name(name KEY_TEXT PRIMARY KEY NOT NULL);
 "#;
+
+#[cfg(test)]
+mod tests {
+    use sea_orm_migration::sea_orm::{Database, FromQueryResult, Statement};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, FromQueryResult)]
+    struct Row {
+        participant: String,
+        node: String,
+        facet: String,
+        display_key: String,
+    }
+
+    const BEFORE: &str = "
+INSERT INTO organization VALUES ('organizations/acme', 'marketer', 'Acme', '', '', NULL, 'organizations/acme', 'm', 1, false, false, false, NULL, NOW, NOW, 1);
+INSERT INTO account VALUES ('organizations/acme/accounts/a1', 'organizations/acme', NULL, 'A1', false, false, NULL, NOW, NOW, 1);
+INSERT INTO directory_user VALUES ('users/ann', 'person', 'Ann@Example.com', 'ann@example.com', 'Änne', false, false, NOW, NOW, 1),
+  ('users/bob', 'person', 'bob@example.com', 'bob@example.com', '', false, false, NOW, NOW, 1);
+INSERT INTO member VALUES ('organizations/acme/members/ann', 'organizations/acme', 'users/ann', true, NOW, NOW, 1);
+INSERT INTO user_group VALUES ('organizations/acme/groups/g', 'organizations/acme', 'G', NOW, NOW, 1);
+INSERT INTO group_member VALUES ('organizations/acme/groups/g', 'users/bob', 'organizations/acme', NOW);
+INSERT INTO role_binding VALUES ('organizations/acme/roleBindings/b1', 'organizations/acme', 'organizations/acme/groups/g', 'roleModels/m/roles/r',
+  'organizations/acme/accounts/a1', NULL, NULL, NULL, NULL, NOW, NOW, 1);
+";
+
+    #[tokio::test]
+    async fn who_participates_is_derived_from_what_an_older_database_has() {
+        let db = Database::connect("sqlite::memory:").await.unwrap();
+        DirectoryMigrator::up(&db, Some(1)).await.unwrap();
+        db.execute_unprepared(&BEFORE.replace("NOW", "'2026-01-01T00:00:00+00:00'")).await.unwrap();
+        DirectoryMigrator::up(&db, None).await.unwrap();
+
+        let sql = "SELECT participant, node, facet, display_key FROM participation ORDER BY participant, node, facet";
+        let rows = Row::find_by_statement(Statement::from_string(DbBackend::Sqlite, sql)).all(&db).await.unwrap();
+        let row = |participant: &str, node: &str, facet: &str, display_key: &str| Row {
+            participant: participant.into(),
+            node: node.into(),
+            facet: facet.into(),
+            display_key: display_key.into(),
+        };
+        let (acme, account, role) = ("organizations/acme", "organizations/acme/accounts/a1", "roleModels/m/roles/r");
+        let expected = [
+            row("users/ann", acme, "suspended", "änne"),
+            row("users/bob", acme, "guest", "bob@example.com"),
+            row("users/bob", acme, role, "bob@example.com"),
+            row("users/bob", account, "guest", "bob@example.com"),
+            row("users/bob", account, role, "bob@example.com"),
+        ];
+        assert_eq!(rows, expected);
+        assert_eq!(DirectoryMigrator::get_pending_migrations(&db).await.unwrap().len(), 0);
+    }
+}

@@ -52,6 +52,9 @@ impl Facet {
     }
 }
 
+/// Those of everybody's rows that say the state, of which each participant has one: as the index of them says it, for it is used where its words stand.
+pub(super) const STATES: &str = "facet IN ('active', 'suspended', 'guest', 'invited')";
+
 /// By which key a roster is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
@@ -59,11 +62,19 @@ pub(crate) enum Key {
     Email,
 }
 
+/// Participants of a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stream {
+    pub(crate) node: String,
+    /// Those who have this: a state, or a role. None: everybody.
+    pub(crate) facet: Option<String>,
+}
+
 /// Which participants, in which order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Roster {
-    /// Those at each of these nodes who have this facet: a state, or a role.
-    pub(crate) streams: Vec<(String, String)>,
+    /// Those who are in one of these.
+    pub(crate) streams: Vec<Stream>,
     pub(crate) key: Key,
     pub(crate) bounds: Vec<Test>,
     pub(crate) descending: bool,
@@ -326,10 +337,14 @@ impl Roster {
         }
         let limit = put(i64::try_from(limit).unwrap_or(i64::MAX).into());
         let mut streams = Vec::with_capacity(self.streams.len());
-        for (at, (node, facet)) in self.streams.iter().enumerate() {
-            let (node, facet) = (put(node.as_str().into()), put(facet.as_str().into()));
+        for (at, Stream { node, facet }) in self.streams.iter().enumerate() {
+            let node = put(node.as_str().into());
+            let facet = match facet {
+                Some(facet) => format!("facet = {}", put(facet.as_str().into())),
+                None => STATES.to_owned(),
+            };
             streams.push(format!(
-                "SELECT * FROM (SELECT participant, display_key, email_key, display_name, email, update_time FROM participation WHERE node = {node} AND facet = {facet}{bounds} \
+                "SELECT * FROM (SELECT participant, display_key, email_key, display_name, email, update_time FROM participation WHERE node = {node} AND {facet}{bounds} \
                  ORDER BY {key} {direction}, participant {direction} LIMIT {limit}) AS s{at}"
             ));
         }

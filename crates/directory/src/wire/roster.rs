@@ -15,7 +15,7 @@ use tonic::{Request, Status};
 
 use crate::{
     roster::{HeldRole, Participant, Place, Source},
-    store::participation::{Facet, Key, Roster},
+    store::participation::{Facet, Key, Roster, Stream},
 };
 
 /// Whom to list.
@@ -39,19 +39,16 @@ impl RosterFilter {
 
     /// The roster, where these roles reach the node from above.
     pub(crate) fn roster(&self, reaching: Vec<ReachingRole>) -> Roster {
-        let listed = self.listed();
-        let mut streams = BTreeSet::new();
-        match (&self.role, self.state) {
-            (_, Some(state)) => drop(streams.insert((listed.to_string(), state.as_str().to_owned()))),
-            (Some(role), None) => {
-                streams.insert((listed.to_string(), role.clone()));
-                let reaching = reaching.into_iter().filter(|reaching| reaching.role == *role || reaching.implied.contains(role));
-                streams.extend(reaching.map(|reaching| (reaching.node, reaching.role)));
-            }
-            (None, None) => {
-                streams.extend(Facet::ALL.map(|state| (listed.to_string(), state.as_str().to_owned())));
-                streams.extend(reaching.into_iter().map(|reaching| (reaching.node, reaching.role)));
-            }
+        let facet = match (self.state, &self.role) {
+            (Some(state), _) => Some(state.as_str().to_owned()),
+            (None, role) => role.clone(),
+        };
+        let mut streams = BTreeSet::from([Stream { node: self.listed().to_string(), facet }]);
+        if self.state.is_none() {
+            let wanted =
+                |reaching: &ReachingRole| self.role.as_ref().is_none_or(|role| reaching.role == *role || reaching.implied.contains(role));
+            let reaching = reaching.into_iter().filter(wanted);
+            streams.extend(reaching.map(|reaching| Stream { node: reaching.node, facet: Some(reaching.role) }));
         }
         let bounds = self.query.bounds().cloned().collect();
         Roster { streams: streams.into_iter().collect(), key: self.key, bounds, descending: self.query.descending }
