@@ -95,6 +95,7 @@ pub mod preview;
 mod proposal;
 pub mod reach;
 pub mod record;
+pub mod repin;
 pub mod reserved;
 pub mod roster;
 #[cfg(test)]

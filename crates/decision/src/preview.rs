@@ -98,7 +98,7 @@ pub fn compare(before: &View, after: &View, nodes: &[NodeName], most: usize, now
 }
 
 /// The nodes and all that is registered below them in one of the worlds.
-fn below(worlds: [&View; 2], nodes: &[NodeName]) -> BTreeSet<NodeName> {
+pub(crate) fn below(worlds: [&View; 2], nodes: &[NodeName]) -> BTreeSet<NodeName> {
     let mut found = BTreeSet::new();
     let mut open: Vec<NodeName> = nodes.to_vec();
     while let Some(node) = open.pop() {
