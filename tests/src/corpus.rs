@@ -1,7 +1,6 @@
 //! The conformance corpus as files: `tests/conformance/*.yaml`, each with the role model that ships.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -10,13 +9,9 @@ use decision::{
     corpus::{Corpus, File},
     document::Document,
 };
-use serde::Deserialize;
 
 /// How many requirements each of the five systems has, by the letter of their ids.
 pub const REQUIREMENTS: [(char, u32); 5] = [('A', 10), ('B', 9), ('C', 7), ('D', 7), ('E', 10)];
-
-/// Requirements, or parts of them, that no decision, list, verdict about assigning or single write shows: id, what is left and where it is shown.
-const LATER: &str = "later.yaml";
 
 /// A corpus and the role model that it is about.
 #[derive(Clone, Debug)]
@@ -25,16 +20,6 @@ pub struct Suite {
     pub document: Document,
     /// The scenarios.
     pub corpus: Corpus,
-}
-
-/// Something that a corpus cannot show.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Later {
-    /// What the corpus leaves open.
-    pub what: String,
-    /// The capability that shows it.
-    pub capability: String,
 }
 
 fn here() -> PathBuf {
@@ -63,7 +48,7 @@ pub fn shipped_model(id: &str) -> Result<Document, String> {
 pub fn suites() -> Result<Vec<Suite>, String> {
     let entries = fs::read_dir(here()).map_err(|error| error.to_string())?;
     let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml") && !path.ends_with(LATER));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     paths.sort();
     let mut suites = Vec::new();
     for path in paths {
@@ -73,13 +58,4 @@ pub fn suites() -> Result<Vec<Suite>, String> {
         suites.push(Suite { document, corpus });
     }
     Ok(suites)
-}
-
-/// What is shown elsewhere, by requirement.
-///
-/// # Errors
-///
-/// What is wrong in the file.
-pub fn later() -> Result<BTreeMap<String, Later>, String> {
-    serde_saphyr::from_str(&read(&here().join(LATER))?).map_err(|error| format!("{LATER}: {error}"))
 }

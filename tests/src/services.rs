@@ -2,6 +2,7 @@
 
 mod pages;
 mod people;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,7 @@ use client::{
     world::{Loaded, create_role_binding, grant_message, levels_message, load},
 };
 use decision::{
-    corpus::{Assign, AssignPath, Change, Check, List, Subject, Verdict, Write, WriteOutcome},
+    corpus::{Assign, AssignPath, Change, Check, Lines, List, RoleList, ShownMatrix, Subject, Verdict, Write, WriteOutcome},
     document::{Document, Grant, Level},
     name::{NodeKind, NodeName},
     record::Timestamp,
@@ -231,6 +232,16 @@ impl Subject for Services {
                 _ => Err(said(status)),
             },
         }
+    }
+
+    fn roles(&mut self, list: &RoleList) -> Result<Option<BTreeSet<String>>, String> {
+        let running = self.running()?;
+        self.runtime.block_on(roles::list(running, list))
+    }
+
+    fn matrix(&mut self, matrix: &ShownMatrix) -> Result<Lines, String> {
+        let running = self.running()?;
+        self.runtime.block_on(roles::matrix(running, matrix))
     }
 
     fn write(&mut self, write: &Write) -> Result<Option<WriteOutcome>, String> {

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use tests::installation::{Process, tenantry};
+use tests::installation::{Installation, Layout, Process, Store, tenantry};
 
 fn run(command: &mut Command) -> (i32, String, String) {
     let output = command.output().expect("tenantry runs");
@@ -108,6 +108,15 @@ fn a_bad_configuration_is_said_whole_before_anything_starts() {
     assert_eq!((code, stderr.contains("loopback")), (64, true), "{stderr}");
     let (code, _, _) = run(tenantry().args(["serve"]));
     assert_eq!(code, 64);
+}
+
+/// The published matrix comes out of the running system as it is in the file: their `diff` is empty (D6).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_matrix_command_prints_the_published_file() {
+    let installation = Installation::start(Layout::One, Store::Sqlite);
+    let (code, stdout, stderr) =
+        run(tenantry().args(["matrix", "roleModels/campaign-studio", "--format", "csv", "--address", installation.address()]));
+    assert_eq!((code, stdout.as_str()), (0, include_str!("../conformance/campaign-studio.csv")), "{stderr}");
 }
 
 /// SQLite has one writing process; a second one is told so instead of waiting or corrupting.

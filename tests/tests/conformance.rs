@@ -7,7 +7,7 @@ use std::{process::ExitCode, thread};
 
 use decision::corpus::{Tally, renamed, run};
 use tests::{
-    corpus::{Suite, later, suites},
+    corpus::{Suite, suites},
     installation::Layout,
     services::Services,
 };
@@ -45,10 +45,6 @@ fn main() -> ExitCode {
             println!("  FAILED {failure}");
         }
         add(&mut whole, tally);
-    }
-    println!("left for later:");
-    for (id, part) in later().expect("later.yaml reads") {
-        println!("  {id}: {} ({})", part.what, part.capability);
     }
     println!("{whole}");
     if whole.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

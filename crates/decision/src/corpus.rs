@@ -7,6 +7,7 @@
 mod change;
 mod in_process;
 mod rename;
+mod shown;
 mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ pub use self::{
     change::Change,
     in_process::{InProcess, verdict},
     rename::renamed,
+    shown::{Lines, PublishedMatrix, RoleList, ShownMatrix},
     subject::{Subject, Tally, Verdict, WriteOutcome, run},
 };
 use crate::{
@@ -62,6 +64,10 @@ pub struct FileScenario {
     pub assigns: Vec<AssignBlock>,
     /// Who may take what away.
     pub revokes: Vec<RevokeBlock>,
+    /// Which roles there are to give.
+    pub role_lists: Vec<RoleList>,
+    /// The access matrix as it is shown, equal to a published one cell by cell.
+    pub shown_matrices: Vec<PublishedMatrix>,
     /// What the write path does.
     pub writes: Vec<Write>,
 }
@@ -486,6 +492,10 @@ pub struct Scenario {
     pub lists: Vec<List>,
     /// and who may give and take what,
     pub assigns: Vec<Assign>,
+    /// and which roles there are,
+    pub role_lists: Vec<RoleList>,
+    /// and what they are shown to give,
+    pub shown_matrices: Vec<ShownMatrix>,
     /// and at last this is tried, in order.
     pub writes: Vec<Write>,
 }
@@ -543,6 +553,10 @@ fn spelt_out(
     if let Some(matrix) = &written.matrix {
         matrix_checks(matrix, &read(&matrix.csv)?, document, &mut checks)?;
     }
+    let mut shown_matrices = Vec::new();
+    for PublishedMatrix { actor, organization, csv } in written.shown_matrices {
+        shown_matrices.push(ShownMatrix { actor, organization, lines: shown::lines(&read(&csv)?) });
+    }
     let mut given: Vec<Assign> = written.assigns.iter().flat_map(assigns).collect();
     if !written.revokes.is_empty() {
         let mut changed = world.clone();
@@ -561,6 +575,8 @@ fn spelt_out(
         checks,
         lists: written.lists,
         assigns: given,
+        role_lists: written.role_lists,
+        shown_matrices,
         writes: written.writes,
     })
 }
@@ -588,7 +604,8 @@ fn table_checks(table: &Table, checks: &mut Vec<Check>) -> Result<(), String> {
 }
 
 fn matrix_checks(matrix: &Matrix, csv: &str, document: &Document, checks: &mut Vec<Check>) -> Result<(), String> {
-    let mut lines = csv.lines().filter(|line| !line.trim().is_empty()).map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let lines = shown::lines(csv);
+    let mut lines = lines.iter().map(|line| line.iter().map(String::as_str).collect::<Vec<_>>());
     let header = lines.next().ok_or("the matrix is empty")?;
     let roles = header.get(2..).unwrap_or_default();
     for cells in lines {

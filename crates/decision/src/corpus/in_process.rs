@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Assign, AssignPath, Change, Check, List, Subject, Verdict, Write, subject::WriteOutcome};
+use super::{Assign, AssignPath, Change, Check, Lines, List, RoleList, ShownMatrix, Subject, Verdict, Write, subject::WriteOutcome};
 use crate::{
     decide::decide,
     decision::{Decision, Invalid, Outcome, Query},
     document::Document,
+    matrix::{AccessMatrix, MatrixRole, displayed},
+    name::NodeName,
     permit::{self, Actor, Refusal, Requirement, permit},
     reach::{Container, Scope, resources},
     record::{ModelRevision, Record, Timestamp},
@@ -69,6 +71,13 @@ impl InProcess {
             Err(Refusal::NotAllowed { .. } | Refusal::NotContained { .. }) => Ok(false),
             Err(other) => Err(format!("{other:?}")),
         }
+    }
+
+    fn sees_roles(&self, actor: &str, organization: &NodeName) -> Result<bool, String> {
+        if actor == "platform" {
+            return Ok(true);
+        }
+        self.permitted(actor, &Requirement::Permission { permission: "roles.get".to_owned(), node: organization.clone() })
     }
 
     /// Builds the view anew: what a subject of records does on a change is tested elsewhere.
@@ -155,6 +164,30 @@ impl Subject for InProcess {
             }
         };
         self.permitted(&assign.actor, &requirement)
+    }
+
+    fn roles(&mut self, list: &RoleList) -> Result<Option<BTreeSet<String>>, String> {
+        let organization = node_name(&list.organization, None).map_err(|error| error.to_string())?;
+        if !self.sees_roles(&list.actor, &organization)? {
+            return Ok(None);
+        }
+        let fits = |held_at: &str| list.held_at.as_ref().is_none_or(|wanted| wanted == held_at);
+        let system = self.document.roles.iter().filter(|role| fits(&role.held_at)).map(|role| role.id.clone());
+        let custom = self.view.custom_roles(&organization).filter(|role| fits(&role.held_at));
+        Ok(Some(system.chain(custom.map(|role| format!("roles/{}", role.name.id()))).collect()))
+    }
+
+    fn matrix(&mut self, matrix: &ShownMatrix) -> Result<Lines, String> {
+        let organization = node_name(&matrix.organization, None).map_err(|error| error.to_string())?;
+        if !self.sees_roles(&matrix.actor, &organization)? {
+            return Err("may not see it".to_owned());
+        }
+        let node = self.view.node(&organization).ok_or("the world has no such organization")?;
+        let pinned = self.view.model_of(&organization).ok_or("no role model rules there")?;
+        let mut customs: Vec<_> = self.view.custom_roles(&organization).collect();
+        customs.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        let roles: Vec<_> = displayed(&self.document).into_iter().chain(customs.into_iter().map(MatrixRole::Custom)).collect();
+        Ok(AccessMatrix::of(pinned.model, Some(node.kind), &roles).lines())
     }
 
     fn write(&mut self, _write: &Write) -> Result<Option<WriteOutcome>, String> {

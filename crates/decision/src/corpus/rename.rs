@@ -73,6 +73,17 @@ pub fn renamed(document: &Document, corpus: &Corpus) -> (Document, Corpus) {
             role(given);
             components.iter_mut().for_each(levels);
         }
+        for list in &mut scenario.role_lists {
+            let renamed = |mut text| {
+                role(&mut text);
+                text
+            };
+            list.expect = std::mem::take(&mut list.expect).into_iter().map(renamed).collect();
+        }
+        // The slugs of sections and rows stay; the heading names roles.
+        for matrix in &mut scenario.shown_matrices {
+            matrix.lines.first_mut().into_iter().flat_map(|heading| heading.iter_mut().skip(2)).for_each(role);
+        }
         for write in &mut scenario.writes {
             match write {
                 Write::Attempt { change: tried, .. } => change(tried),

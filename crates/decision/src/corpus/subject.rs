@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use super::{Assign, Change, Check, Corpus, Expect, List, Scenario, Write};
+use super::{Assign, Change, Check, Corpus, Expect, Lines, List, RoleList, Scenario, ShownMatrix, Write, shown::difference};
 use crate::{document::Document, world::World};
 
 /// An answer, in the words of the contract.
@@ -62,6 +62,10 @@ pub trait Subject {
     fn list(&mut self, list: &List) -> Result<BTreeSet<String>, String>;
     /// Whether the actor may give, offer or take a role; over gRPC `validate_only` tells.
     fn may_assign(&mut self, assign: &Assign) -> Result<bool, String>;
+    /// The roles that there are to give: a system role's id, or `roles/buyer`. `None`: the actor may not see them.
+    fn roles(&mut self, list: &RoleList) -> Result<Option<BTreeSet<String>>, String>;
+    /// The access matrix of the organization, as the actor is shown it.
+    fn matrix(&mut self, matrix: &ShownMatrix) -> Result<Lines, String>;
     /// Tries a write and says whether it went as expected. `None` from a subject that has no write path.
     fn write(&mut self, write: &Write) -> Result<Option<WriteOutcome>, String>;
 }
@@ -76,7 +80,7 @@ pub struct Tally {
     pub systems: BTreeSet<String>,
     /// The requirements that a scenario named, with the number of answers that showed them.
     pub requirements: BTreeMap<String, usize>,
-    /// Answers to checks and lists, and verdicts about assigning.
+    /// Answers to checks and lists, verdicts about assigning, and what is shown of roles.
     pub decisions: usize,
     /// Of those, verdicts about assigning.
     pub assignments: usize,
@@ -162,6 +166,24 @@ fn ask(subject: &mut impl Subject, corpus: &Corpus, scenario: &Scenario, tally: 
             Ok(allowed) if allowed == assign.allowed => {}
             Ok(allowed) => failed(tally, format!("{assign:?}: got {allowed}")),
             Err(message) => failed(tally, format!("{assign:?}: {message}")),
+        }
+    }
+    for list in &scenario.role_lists {
+        answers += 1;
+        let expected = (!list.refused).then_some(&list.expect);
+        match subject.roles(list) {
+            Ok(found) if found.as_ref() == expected => {}
+            Ok(found) => failed(tally, format!("{list:?}: got {found:?}")),
+            Err(message) => failed(tally, format!("{list:?}: {message}")),
+        }
+    }
+    for matrix in &scenario.shown_matrices {
+        answers += 1;
+        let place = format!("the access matrix of {} for {}", matrix.organization, matrix.actor);
+        match subject.matrix(matrix) {
+            Ok(lines) if lines == matrix.lines => {}
+            Ok(lines) => failed(tally, format!("{place}: expected and got {}", difference(&matrix.lines, &lines))),
+            Err(message) => failed(tally, format!("{place}: {message}")),
         }
     }
     tally.decisions += answers;
