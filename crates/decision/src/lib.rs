@@ -5,7 +5,8 @@
 //! - [`document`]: the role model format as authors write it. [`model`]: the same, checked and compiled.
 //! - [`record`]: the states that a view is built from. [`view`]: the world at one moment.
 //! - [`decide`]: the decision. [`explain`]: the whole tree of why. [`permit`]: what an actor may do to Tenantry itself.
-//! - [`reach`]: on which nodes a user has a permission. [`preview`]: who would gain and lose what. [`matrix`]: what each role gives, as people read it.
+//! - [`reach`]: on which nodes a user has a permission. [`preview`]: who would gain and lose what; [`repin`]: what another revision of the role model
+//!   would break. [`matrix`]: what each role gives, as people read it.
 //! - `oracle` (feature `oracle`): the same decision written naively, as a test of the fast one.
 //!
 //! # Readings

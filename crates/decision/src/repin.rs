@@ -14,6 +14,7 @@ use crate::{
     preview::below,
     proposal::{BindingFault, check_binding},
     record::{Binding, NodeState, Timestamp},
+    standing::Rules,
     view::View,
 };
 
@@ -54,12 +55,13 @@ pub fn breakages(before: &View, after: &View, root: &NodeName, now: Timestamp) -
             let message = format!("role model `{}` has no such type of resource there; delete it first", model.id());
             broken.push(Breakage { kind: BreakageKind::Resource, resource: node.to_string(), message });
         }
+        let [were, are] = [before, after].map(|view| Judge::at(view, &node, now));
         let mut bindings: Vec<Binding> = after.bindings_at(&node).filter(|binding| !has_ended(binding, now)).collect();
         bindings.sort_by(|a, b| a.name.cmp(&b.name));
         for binding in &bindings {
-            let Err(fault) = judged(after, binding, now) else { continue };
+            let Err(fault) = are.judge(binding) else { continue };
             // What did not count before is no worse than it was.
-            let was_right = before.binding(&binding.name).is_none_or(|was| judged(before, &was, now).is_ok());
+            let was_right = before.binding(&binding.name).is_none_or(|was| were.judge(&was).is_ok());
             if was_right {
                 let message = format!("`{}` at `{node}`: {fault}", binding.role);
                 broken.push(Breakage { kind: BreakageKind::Binding, resource: binding.name.to_string(), message });
@@ -78,11 +80,26 @@ fn has_ended(binding: &Binding, now: Timestamp) -> bool {
     binding.expires.is_some_and(|expires| expires <= now)
 }
 
-fn judged(view: &View, binding: &Binding, now: Timestamp) -> Result<(), BindingFault> {
-    let path = Path::of(view, &binding.node);
-    // In a tree that is not known nothing counts, and nothing is judged.
-    let Some(rules) = decide::rules(view, &path, now) else { return Ok(()) };
-    check_binding(&rules, &path, binding).map(drop)
+/// Judges bindings at a node by the rules of one world.
+struct Judge<'v> {
+    path: Path,
+    /// None in a tree that is not known: there nothing counts, and nothing is judged.
+    rules: Option<Rules<'v>>,
+}
+
+impl<'v> Judge<'v> {
+    fn at(view: &'v View, node: &NodeName, now: Timestamp) -> Self {
+        let path = Path::of(view, node);
+        let rules = decide::rules(view, &path, now);
+        Self { path, rules }
+    }
+
+    fn judge(&self, binding: &Binding) -> Result<(), BindingFault> {
+        match &self.rules {
+            Some(rules) => check_binding(rules, &self.path, binding).map(drop),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Of bindings at one node, those of one principal that exclude each other, or are the same.

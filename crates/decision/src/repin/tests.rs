@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     document::Document,
-    name::RoleName,
+    name::{BindingName, RoleName},
     record::{ModelRevision, Record},
     sample::{MODEL, NOW, node, view},
     validate::validate,
@@ -38,10 +38,10 @@ fn next(before: &View, changes: &[(&str, &str)]) -> View {
     assert_eq!(validate(&document), Vec::new());
     let mut after = before.clone();
     let revision = Record::ModelRevision(ModelRevision { model: "sample".to_owned(), revision: 2, document });
-    after.apply(&revision.key(), Some(revision.clone()));
+    after.apply("", Some(revision));
     let mut root = before.node(&node("acme")).unwrap().clone();
     root.model = Some(("sample".to_owned(), 2));
-    after.apply(root.name.clone().as_str(), Some(Record::Node(root)));
+    after.apply("", Some(Record::Node(root)));
     after
 }
 
@@ -101,7 +101,7 @@ fn a_resource_of_a_type_that_goes_is_told() {
 fn what_did_not_count_before_is_no_worse() {
     let mut before = view(WORLD);
     let mut odd = before.bindings_at(&node("acme/accounts/a")).find(|binding| binding.role.id() == "manager").unwrap();
-    odd.name = crate::name::BindingName::parse("organizations/acme/roleBindings/odd").unwrap();
+    odd.name = BindingName::parse("organizations/acme/roleBindings/odd").unwrap();
     odd.role = RoleName::parse("roleModels/sample/roles/never").unwrap();
     before.apply("", Some(Record::Binding(odd)));
     let after = next(&before, &[("title: Sample", "title: Another")]);
@@ -118,7 +118,7 @@ fn a_plan_mends_what_would_break() {
     assert_eq!(breakages(&before, &after, &node("acme"), NOW), []);
     // But not by what somebody has already.
     let mut twice = mended.clone();
-    twice.name = crate::name::BindingName::parse("organizations/acme/roleBindings/twice").unwrap();
+    twice.name = BindingName::parse("organizations/acme/roleBindings/twice").unwrap();
     after.apply("", Some(Record::Binding(twice)));
     assert_eq!(breakages(&before, &after, &node("acme"), NOW).iter().map(|one| one.kind).collect::<Vec<_>>(), [BreakageKind::HeldTwice]);
 }
